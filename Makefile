@@ -1,0 +1,44 @@
+# make book      run every chapter and build the pages in _build/html
+# make test      make book, then all tests: package, notebooks, pages in a browser
+# make lab       JupyterLab on the chapters
+# make refresh   run the chapters and store their outputs; fill in solutions, numbers, install cells
+# make check     lint, types, tidy notebooks (seconds)
+#
+# Each makes .venv when it is missing or requirements.txt has changed. Another Python: make book PYTHON=python3.12
+# Written for GNU make 3.81 too, which macOS ships.
+
+PYTHON ?=
+PY := .venv/bin/python
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help book test lab refresh check
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+# -W --keep-going: a failing cell fails the build, after all of them were seen. --all: run chapters again although only the package changed.
+book: .venv/ready
+	@$(PY) .venv/bin/jupyter-book build book -q -W --keep-going --all
+	@$(PY) tools/chapter_times.py
+
+test: book
+	@$(PY) tools/run_tests.py
+
+lab: .venv/ready
+	@$(PY) -m jupyterlab book
+
+refresh: .venv/ready
+	@$(PY) tools/refresh_notebooks.py
+
+check: .venv/ready
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+	@$(PY) tools/refresh_notebooks.py --check
+
+.venv/ready: requirements.txt pyproject.toml
+	@tools/find_python.sh $(PY) >/dev/null 2>&1 || { \
+	  python=$$(tools/find_python.sh "$(PYTHON)") && echo "Making .venv with $$python" && rm -rf .venv && "$$python" -m venv .venv; }
+	@echo "Installing what requirements.txt names (some minutes the first time)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,164 @@
+"""How good are the lists? Every next click of every test session, ranked against the whole catalogue, counted once.
+
+An unknown item in a test session changes no state. As a target it cannot be hit: it is counted, left out of ``recall``
+and ``mrr``, and a miss in ``recall_all`` and ``mrr_all``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import torch
+
+from . import clicks as click_log
+from . import metrics
+
+
+@dataclass
+class Result:
+    """What an evaluation found; ``recall[20]`` and ``mrr[20]`` are means over predictions."""
+
+    ranks: np.ndarray = field(repr=False)  # (P,) rank of each known target
+    sessions: np.ndarray = field(repr=False)  # (P,) which session each prediction belongs to
+    cutoffs: tuple[int, ...]
+    n_unknown: int  # predictions whose target is not in the item index
+    ties: str
+
+    @property
+    def n_predictions(self) -> int:
+        """Predictions with a known target."""
+        return len(self.ranks)
+
+    @property
+    def recall(self) -> dict[int, float]:
+        """Recall@k over predictions with a known target."""
+        return {k: _mean(metrics.recall_at(self.ranks, k)) for k in self.cutoffs}
+
+    @property
+    def mrr(self) -> dict[int, float]:
+        """MRR@k over predictions with a known target."""
+        return {k: _mean(metrics.mrr_at(self.ranks, k)) for k in self.cutoffs}
+
+    @property
+    def recall_all(self) -> dict[int, float]:
+        """Recall@k where an unknown target counts as a miss."""
+        return {k: value * self._known_share for k, value in self.recall.items()}
+
+    @property
+    def mrr_all(self) -> dict[int, float]:
+        """MRR@k where an unknown target counts as a miss."""
+        return {k: value * self._known_share for k, value in self.mrr.items()}
+
+    @property
+    def _known_share(self) -> float:
+        total = self.n_predictions + self.n_unknown
+        return self.n_predictions / total if total else float("nan")
+
+    def interval(self, level: float = 0.95, n: int = 1000, seed: int = 0) -> pd.DataFrame:
+        """Bootstrap interval over sessions: columns metric, cutoff, value, low, high."""
+        names, values = self._values()
+        frame = pd.DataFrame(names, columns=["metric", "cutoff"])
+        return _with_interval(frame, values, self.sessions, level, n, seed)
+
+    def frame(self) -> pd.DataFrame:
+        """One row per cutoff: cutoff, recall, mrr, recall_all, mrr_all."""
+        columns = {"recall": self.recall, "mrr": self.mrr, "recall_all": self.recall_all, "mrr_all": self.mrr_all}
+        return pd.DataFrame({"cutoff": self.cutoffs} | {name: list(by_k.values()) for name, by_k in columns.items()})
+
+    def _values(self) -> tuple[list[tuple[str, int]], np.ndarray]:
+        """Name and per-prediction values of each metric: M names, ``(P, M)``."""
+        names = [(name, k) for k in self.cutoffs for name in ("recall", "mrr")]
+        at = {"recall": metrics.recall_at, "mrr": metrics.mrr_at}
+        return names, np.stack([at[name](self.ranks, k) for name, k in names], axis=1)
+
+
+def evaluate(model, test: pd.DataFrame, cutoffs: tuple[int, ...] = (5, 10, 20), ties: str = "conservative") -> Result:
+    """Rank the next click after every click of every test session.
+
+    Args:
+        model: anything with ``items`` and ``scores`` (see `recommender.Recommender`).
+        test: a click log; sessions of one click give no prediction.
+        cutoffs: list lengths k, each at least 1.
+        ties: "conservative" | "standard" | "median", see `metrics.rank_of_target`.
+
+    Raises:
+        ValueError: a cutoff below 1, an unknown tie rule, scores that are not numbers or not one row per prediction.
+        ClickLogError: the log cannot be used.
+    """
+    whole = isinstance(cutoffs, (tuple, list)) and all(isinstance(k, (int, np.integer)) and k >= 1 for k in cutoffs)
+    if not whole or not cutoffs:
+        raise ValueError(f"cutoffs={cutoffs!r}: must be whole numbers of at least 1, for example (5, 10, 20)")
+    if ties not in metrics.TIES:
+        raise ValueError(f"ties={ties!r}: must be one of {', '.join(metrics.TIES)}")
+    if not hasattr(model, "items"):
+        raise ValueError(
+            f"model: this {type(model).__name__} has not learned anything yet, it has no items; fit it first"
+        )
+    log = click_log.encode(test, model.items)
+    is_target = np.ones(len(log.items), dtype=bool)  # every click but the first of its session
+    is_target[log.offsets[:-1]] = False
+    targets = torch.from_numpy(log.items[is_target])
+    sessions = np.repeat(np.arange(len(log.offsets) - 1), np.diff(log.offsets))[is_target]
+
+    ranks, row = [torch.empty(0, dtype=torch.float64)], 0
+    for block in model.scores(log.items, log.offsets, log.times) if len(targets) else ():
+        block = torch.as_tensor(block).detach()
+        target = targets[row : row + len(block)].to(block.device)
+        if len(target) < len(block) or block.shape[1] != len(model.items):
+            raise ValueError(
+                f"scores gave a block {tuple(block.shape)} where {len(target)} rows of {len(model.items)} are left"
+            )
+        known = target >= 0
+        ranks.append(metrics.rank_of_target(block[known], target[known], ties))
+        row += len(block)
+    if row != len(targets):
+        raise ValueError(f"scores gave {row} rows for {len(targets)} predictions")
+    counted = log.items[is_target] >= 0
+    if not counted.any():
+        warnings.warn(
+            "no prediction to count: no session has two clicks, or no next click is a known item", stacklevel=2
+        )
+    return Result(
+        torch.cat(ranks).numpy(), sessions[counted], tuple(dict.fromkeys(cutoffs)), int((~counted).sum()), ties
+    )
+
+
+def compare(
+    model, other, test: pd.DataFrame, cutoff: int = 20, level: float = 0.95, n: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """How much better is ``model`` than ``other`` on the same predictions? Paired bootstrap over sessions.
+
+    Both are asked for the same clicks, so a hard session is hard for both: the interval of the *difference* is narrower
+        than the two
+    intervals side by side suggest.
+
+    Returns:
+        one row per metric: metric, cutoff, model, other, difference, low, high.
+
+    Raises:
+        ValueError: the two know different items; their predictions cannot be paired.
+    """
+    if set(model.items) != set(other.items):
+        raise ValueError("the two models know different items: fit them on the same clicks")
+    first, second = evaluate(model, test, (cutoff,)), evaluate(other, test, (cutoff,))
+    names, a = first._values()
+    _, b = second._values()
+    frame = pd.DataFrame(names, columns=["metric", "cutoff"])
+    frame["model"], frame["other"] = [_mean(v) for v in a.T], [_mean(v) for v in b.T]
+    return _with_interval(frame, a - b, first.sessions, level, n, seed).rename(columns={"value": "difference"})
+
+
+def _with_interval(frame, values, sessions, level: float, n: int, seed: int) -> pd.DataFrame:
+    if not 0 < level < 1:
+        raise ValueError(f"level={level}: must be between 0 and 1, for example 0.95")
+    means = metrics.bootstrap(values, sessions, n, seed)
+    frame["value"] = [_mean(v) for v in values.T]
+    frame["low"], frame["high"] = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return frame
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else float("nan")

@@ -1,0 +1,188 @@
+"""Named runs whose tables the chapters show.
+
+    python -m gru4rec_lite.experiments training --out data/results
+
+A run that was stopped goes on where it was: a row that is in the table already, made by the same code, is not made
+again. Each row says
+what made it: seed, settings, seconds, versions, date, and a hash of the package's model code, by which a test finds
+stale rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import contextlib
+import datetime
+import hashlib
+import io
+import json
+import platform
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+
+from . import baselines, batching, clicks, datasets, training
+from .evaluation import evaluate
+from .gru4rec import GRU4Rec
+from .recommender import Recommender
+
+SEEDS = (1, 2, 3)
+TUNED: tuple[dict[str, Any], ...] = ({},)
+Run = tuple[dict[str, Any], Callable[[], dict[str, float]]]  # what names a row, and what measures it
+
+
+def split(name: str, cuts: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Train and test part of a data set, prepared as in the chapters: the last 14 days are the test part.
+
+    With ``cuts=2`` the last 14 days of the *training* part: what settings are chosen on, the test part untouched.
+    """
+    train = datasets.load(name)
+    for _ in range(cuts):
+        train, test = clicks.split_by_time(train, days=14)
+    return (
+        clicks.prepare(train, min_session=2, min_support=5, drop_repeats=True),
+        clicks.prepare(test, min_session=2, min_support=1, drop_repeats=True),
+    )
+
+
+def figures(model, test: pd.DataFrame) -> dict[str, float]:
+    """Recall and MRR at 5 and 20, conservative ties."""
+    result = evaluate(model, test, cutoffs=(5, 20))
+    return {f"{name}@{k}": getattr(result, name)[k] for k in (5, 20) for name in ("recall", "mrr")}
+
+
+def training_table() -> Iterator[Run]:
+    """GRU4Rec's defaults against popularity and Markov, on the last 14 days (chapter 9)."""
+    for name in ("eshop", "toyshop"):
+        train, test = split(name)
+        models: list[Recommender] = [baselines.Pop(), baselines.Markov(), *(GRU4Rec(seed=seed) for seed in SEEDS)]
+        for model in models:
+            key = {"dataset": name, "model": type(model).__name__, "seed": getattr(model, "seed", 0)}
+            yield key, partial(fit_and_measure, model, train, test)
+
+
+def tuning_table() -> Iterator[Run]:
+    """How the defaults were chosen: on the last 14 days of the training part, the test part untouched."""
+    train, valid = split("eshop", cuts=2)
+    yield {"settings": "Markov", "seed": 0}, partial(fit_and_measure, baselines.Markov(), train, valid)
+    for settings in TUNED:
+        key = {"settings": json.dumps(settings), "seed": 1}
+        yield key, partial(fit_and_measure, GRU4Rec(seed=1, **settings), train, valid)
+
+
+def batching_table() -> Iterator[Run]:
+    """What the gradient sees: one step back, or the whole session (chapter 6)."""
+    train, test = split("eshop")
+    for sees in ("one step", "whole session"):
+        for seed in SEEDS:
+            key = {"dataset": "eshop", "gradient": sees, "seed": seed}
+            yield key, lambda sees=sees, seed=seed: figures(train_padded(train, sees == "one step", seed=seed), test)  # type: ignore[misc]
+
+
+def fit_and_measure(model: Recommender, train: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
+    """Train, then measure on the test part."""
+    with contextlib.redirect_stdout(io.StringIO()):  # the line per epoch
+        model.fit(train)
+    return figures(model, test)
+
+
+def train_padded(train: pd.DataFrame, detach: bool, n_epochs: int = 5, batch_size: int = 64, seed: int = 1) -> GRU4Rec:
+    """GRU4Rec trained on padded mini-batches, one update for each: its gradient sees one step back, or the whole
+    session.
+
+    Same batches, same updates, full softmax; ``detach`` alone decides whether the hidden state is cut from its past at
+    every step.
+    """
+    model = GRU4Rec(seed=seed, n_epochs=n_epochs, dropout_hidden=0.0)
+    log = clicks.encode(train)
+    model.items = log.index
+    model._build()
+    network = model.network
+    optimiser = torch.optim.Adagrad(network.parameters(), lr=0.1, eps=1e-6)
+    network.train()
+    for epoch in range(n_epochs):
+        with training.seeded(seed, epoch + 1, torch.device("cpu")):
+            for inputs, targets, real in batching.padded(log.items, log.offsets, batch_size):
+                state, hidden = network.zeros(len(inputs)), []
+                for t in range(inputs.shape[1]):
+                    state = [s.detach() for s in state] if detach else state
+                    h, state = network(network.input_table[inputs[:, t]], state)
+                    hidden.append(h)
+                scores = network.score_all(torch.stack(hidden, dim=1)[real])
+                optimiser.zero_grad()
+                F.cross_entropy(scores, targets[real]).backward()
+                optimiser.step()
+    network.eval()
+    return model
+
+
+TABLES = {"training": training_table, "tuning": tuning_table, "batching": batching_table}
+MODEL_CODE = (
+    "clicks", "toyshop", "metrics", "evaluation", "recommender", "cells", "network", "batching", "sampling",
+    "losses", "optim", "training", "settings", "gru4rec", "baselines/pop", "baselines/markov",
+)  # fmt: skip
+
+
+def code_hash() -> str:
+    """A hash of the model code's syntax tree without docstrings: better words make no result stale."""
+    digest = hashlib.sha256()
+    for module in MODEL_CODE:
+        tree = ast.parse((Path(__file__).parent / f"{module}.py").read_text("utf8"))
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if (
+                isinstance(body, list)
+                and body
+                and isinstance(body[0], ast.Expr)
+                and isinstance(body[0].value, ast.Constant)
+            ):
+                body[0] = ast.Pass()
+        digest.update(ast.dump(tree).encode())
+    return digest.hexdigest()[:12]
+
+
+def run(name: str, out: Path) -> pd.DataFrame:
+    """Make the rows of a table that are missing or stale, one by one, writing the file after each."""
+    path, code = out / f"{name}.csv", code_hash()
+    done = pd.read_csv(path) if path.exists() else pd.DataFrame()
+    rows: list[dict[str, Any]] = []
+    out.mkdir(parents=True, exist_ok=True)
+    for key, measure in TABLES[name]():
+        if len(done) and (same := done[(done[list(key)] == pd.Series(key)).all(axis=1) & (done["code"] == code)]).size:
+            rows.append(same.iloc[0].to_dict())
+            continue
+        began = time.perf_counter()
+        measured = measure()
+        rows.append(
+            key | {m: round(v, 4) for m, v in measured.items()} | {
+                "seconds": round(time.perf_counter() - began, 1),
+                "date": datetime.date.today().isoformat(),
+                "versions": f"python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}",
+                "code": code,
+            }
+        )  # fmt: skip
+        pd.DataFrame(rows).to_csv(path, index=False)
+        print(", ".join(f"{k} {v}" for k, v in rows[-1].items() if k not in ("versions", "code", "date")), flush=True)
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Make a table of results.")
+    parser.add_argument("name", choices=sorted(TABLES))
+    parser.add_argument("--out", type=Path, default=Path("data/results"))
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)  # the same sums in the same order on every machine
+    run(arguments.name, arguments.out)
+
+
+if __name__ == "__main__":
+    main()

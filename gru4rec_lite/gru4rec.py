@@ -1,0 +1,235 @@
+"""GRU4Rec: the recommender that puts the network, the batches, the sampling, the loss and the optimiser together.
+
+Sources: Hidasi et al., "Session-based recommendations with recurrent neural networks", ICLR 2016; Hidasi & Karatzoglou,
+"Recurrent neural networks with top-k gains for session-based recommendations", CIKM 2018.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from . import clicks as click_log
+from . import files, settings, training
+from .batching import SessionParallel
+from .evaluation import evaluate
+from .losses import LOSSES
+from .network import Network
+from .optim import Adagrad
+from .recommender import Recommender, Stream
+from .sampling import NegativeSampler
+
+SCORES_AT_ONCE = 4_000_000  # numbers in a block of scores: 16 MB
+SESSIONS_AT_ONCE = 512  # sessions whose hidden states are computed side by side
+
+
+@dataclass(eq=False)
+class GRU4Rec(Recommender):
+    """Recommends the next click from a session's clicks so far.
+
+    Args:
+        layers: units of each recurrent layer, first to last.
+        cell: "gru" (torch's) | "gru-paper" (reset before the product) | "lstm" | "rnn".
+        embedding: "one-hot" | "separate" | "shared" (one table for input and output).
+        embedding_size: width of a separate embedding; None: units of the first layer.
+        loss: "cross-entropy" | "bpr" | "top1" | "bpr-max" | "top1-max".
+        output: activation of the scores, "linear" | "tanh" | "elu"; "auto": linear for cross-entropy, elu for bpr-max,
+            else tanh.
+        batch_size: lanes of a session-parallel mini-batch.
+        n_samples: extra negatives of each step, shared by its lanes.
+        sample_alpha: they are drawn by popularity^alpha, 0 to 1.
+        logq: strength of the logQ correction, 0 to 1, cross-entropy only; None: 1 for cross-entropy.
+        bpreg: weight of bpr-max's score regularisation.
+        elu: where the elu output levels off.
+        dropout_embed, dropout_hidden: drop probabilities of the input rows and of each layer's hidden state.
+        learning_rate, momentum: of Adagrad.
+        n_epochs: passes over the training sessions.
+        seed: same seed, same machine, same model.
+        device: whatever torch.device takes, or "auto" (cuda, mps, cpu: the first there is).
+
+    Raises:
+        ValueError: a setting that does not exist, is out of range, or would be ignored.
+    """
+
+    layers: tuple[int, ...] = (100,)
+    cell: str = "gru"
+    embedding: str = "shared"
+    embedding_size: int | None = None
+    loss: str = "cross-entropy"
+    output: str = "auto"
+    batch_size: int = 32
+    n_samples: int = 2048
+    sample_alpha: float = 0.75
+    logq: float | None = None
+    bpreg: float = 1.0
+    elu: float = 0.5
+    dropout_embed: float = 0.0
+    dropout_hidden: float = 0.2
+    learning_rate: float = 0.1
+    momentum: float = 0.0
+    n_epochs: int = 10
+    seed: int = 42
+    device: str = "auto"
+
+    def __post_init__(self):
+        for setting in fields(self):
+            setattr(self, setting.name, settings.plain(getattr(self, setting.name)))
+        settings.check(self)
+        self._device = settings.find_device(self.device)
+        self._output = self.output
+        if self.output == "auto":
+            self._output = {"cross-entropy": "linear", "bpr-max": "elu"}.get(self.loss, "tanh")
+        self._logq = float(self.loss == "cross-entropy") if self.logq is None else self.logq
+        self._history: list[dict[str, float]] = []
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row per epoch: epoch, loss, clicks_per_s, and with a validation log recall, mrr (at 20)."""
+        return pd.DataFrame(self._history)
+
+    def fit(
+        self,
+        train: pd.DataFrame,
+        valid: pd.DataFrame | None = None,
+        progress: bool = True,
+        checkpoint: str | Path | None = None,
+        resume: bool = False,
+        keep_best: bool = False,
+    ) -> Self:
+        """Train on a click log.
+
+        Args:
+            train: columns SessionId, ItemId, Time; catalogue and popularity come from here alone.
+            valid: a later log, evaluated after each epoch.
+            progress: show a bar, and print a line per epoch.
+            checkpoint: file to write after each epoch.
+            resume: go on from that file where there is one.
+            keep_best: end with the weights of the epoch whose validation MRR@20 was best, not those of the last.
+
+        Raises:
+            ClickLogError: the log cannot be used.
+            ValueError: arguments that do not fit together, or a checkpoint of other settings or clicks.
+            training.Diverged: the loss stopped being a number.
+        """
+        if keep_best and valid is None:
+            raise ValueError("keep_best=True: needs a validation log, fit(train, valid=...)")
+        if resume and checkpoint is None:
+            raise ValueError("resume=True: needs the file to go on from, fit(..., checkpoint=path)")
+        log = click_log.encode(train)
+        plan = SessionParallel(log.items, log.offsets, self.batch_size, self._device)
+        if len(plan) == 0:
+            raise click_log.ClickLogError(
+                "column SessionId: every session has one click, so there is no next click to learn from; "
+                "if one visit is spread over several session ids, see clicks.sessionise"
+            )
+        self.items = log.index
+        self._build()
+        sampler = NegativeSampler(torch.from_numpy(log.support), self.n_samples, self.sample_alpha, self._device)
+        optimiser = Adagrad(dict(self.network.named_parameters()), self.learning_rate, self.momentum)
+        saved = files.Checkpoint(checkpoint, self.network, optimiser, self._identity(log)) if checkpoint else None
+        self._history, best = saved.restore() if saved and resume else ([], {})
+        if keep_best and self._history and not best:
+            raise ValueError("keep_best=True: the checkpoint was written without it, its best epoch cannot be had back")
+        best = best if keep_best else {}
+        epochs = range(len(self._history) + 1, self.n_epochs + 1)
+        loss = partial(LOSSES[self.loss], bpreg=self.bpreg) if self.loss == "bpr-max" else LOSSES[self.loss]
+        for epoch in training.train(
+            self.network, optimiser, loss, plan, sampler, epochs, self._logq, self.seed, progress
+        ):
+            row = {"epoch": epoch.number, "loss": epoch.loss, "clicks_per_s": epoch.clicks_per_s}
+            line = f"epoch {epoch.number:>2}  loss {epoch.loss:.4f}"
+            if valid is not None:
+                result = evaluate(self, valid, cutoffs=(20,))
+                row |= {"recall": result.recall[20], "mrr": result.mrr[20]}
+                line += f"  validation Recall@20 {result.recall[20]:.4f}  MRR@20 {result.mrr[20]:.4f}"
+                if keep_best and row["mrr"] > max((r["mrr"] for r in self._history), default=-1.0):
+                    best = {name: p.detach().clone() for name, p in self.network.state_dict().items()}
+            self._history.append(row)
+            if saved:
+                saved.write(self._history, best)
+            if progress:
+                print(line)
+        if best:
+            self.network.load_state_dict(best)
+        return self
+
+    @torch.no_grad()
+    def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray | None = None) -> Iterator[Tensor]:
+        """See `Recommender.scores`."""
+        rows = max(1, SCORES_AT_ONCE // len(self.items))
+        for first in range(0, len(offsets) - 1, SESSIONS_AT_ONCE):
+            hidden = self._hidden(items, offsets[first : first + SESSIONS_AT_ONCE + 1])
+            for part in hidden.split(rows):
+                yield self.network.score_all(part)
+
+    def _hidden(self, items: np.ndarray, offsets: np.ndarray) -> Tensor:
+        """Hidden state after every click but the last of each session: ``(P, H)``, in session order."""
+        lengths = np.maximum(np.diff(offsets) - 1, 0)
+        place = lengths.cumsum() - lengths  # where each session's predictions begin
+        longest_first = np.argsort(-lengths, kind="stable")
+        hidden = self.network.item_out.new_empty(int(lengths.sum()), self.layers[-1])
+        state = self.network.zeros(len(lengths))
+        for t in range(int(lengths.max(initial=0))):
+            going_on = longest_first[: int((lengths > t).sum())]
+            clicked = torch.from_numpy(items[offsets[going_on] + t]).to(self._device)
+            state = self._click(clicked, [s[: len(going_on)] for s in state])
+            hidden[torch.from_numpy(place[going_on] + t).to(self._device)] = state[-1][:, 0]
+        return hidden
+
+    def _click(self, clicked: Tensor, state: list[Tensor]) -> list[Tensor]:
+        """The state after one more click of each session ``(b,)``; an unknown one (-1) changes nothing."""
+        _, after = self.network(self.network.input_table[clicked.clamp(min=0)], state)
+        known = (clicked >= 0)[:, None, None]
+        return [torch.where(known, new, old) for new, old in zip(after, state, strict=True)]
+
+    def stream(self) -> Stream:
+        """A session that is still going on, at the cost of one step per click."""
+        self._check_fitted()
+        return _StatefulStream(self)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return self.network.state_dict()
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        self._build()
+        self.network.load_state_dict(tensors)
+
+    def _build(self) -> None:
+        with training.seeded(self.seed, 0, torch.device("cpu")):  # on the CPU: the same first weights on every device
+            self.network = Network(
+                len(self.items), self.layers, self.cell, self.embedding, self.embedding_size,
+                self._output, self.elu, self.dropout_embed, self.dropout_hidden,
+            ).to(self._device)  # fmt: skip
+        self.network.eval()
+
+    def _identity(self, log: click_log.Sessions) -> dict[str, Any]:
+        """What must be the same for training to be resumed; more epochs or another device are fine."""
+        same = {name: value for name, value in asdict(self).items() if name not in ("n_epochs", "device")}
+        return {**same, "clicks": files.fingerprint(log.items, log.offsets), "items": log.index.tolist()}
+
+
+class _StatefulStream(Stream):
+    """A running session that keeps the hidden state instead of the clicks."""
+
+    model: GRU4Rec
+
+    def __init__(self, model: GRU4Rec):
+        super().__init__(model)
+        self.state = model.network.zeros(1)
+
+    @torch.no_grad()
+    def click(self, item: Any, time: Any = 0.0) -> None:
+        number = torch.from_numpy(self.model._numbers([item])).to(self.model._device)
+        self.state = self.model._click(number, self.state)
+
+    @torch.no_grad()
+    def recommend(self, k: int = 20, exclude=()) -> pd.DataFrame:
+        return self.model._lists(self.model.network.score_all(self.state[-1][:, 0]), k, exclude)[0][["ItemId", "score"]]

@@ -1,0 +1,69 @@
+"""Networks gone wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from ..cells import GRUCell
+from ..network import Network
+
+
+@contextmanager
+def dropouts(network: Network, embed: float, hidden: float) -> Iterator[None]:
+    """Other drop probabilities for a while; the three variants below are this, by mistake."""
+    kept = network.dropout_embed, network.dropout_hidden
+    network.dropout_embed, network.dropout_hidden = embed, hidden
+    try:
+        yield
+    finally:
+        network.dropout_embed, network.dropout_hidden = kept
+
+
+def dead_dropout(network: Network):
+    """B6: the dropout of a one-layer ``nn.GRU(dropout=p)``, which does nothing at all. Bit GRU4REC-pytorch."""
+    return dropouts(network, 0.0, 0.0)
+
+
+def keep_for_drop(network: Network):
+    """B8: the probability to keep taken for the probability to drop. Bit GRU4Rec_TensorFlow."""
+    return dropouts(network, 1.0 - network.dropout_embed, 1.0 - network.dropout_hidden)
+
+
+def one_dropout_for_two(network: Network):
+    """B10: one probability for the input rows and for the hidden state. Bit RecPack."""
+    return dropouts(network, network.dropout_hidden, network.dropout_hidden)
+
+
+def torch_initialisation(network: Network) -> None:
+    """B10: torch's defaults, N(0, 1) tables and U(±1/√H) weights and biases, instead of Glorot's. Bit RecPack."""
+    for name in network.tables:
+        nn.init.normal_(getattr(network, name))
+    for layer in network.layers:
+        bound = dict(layer.named_parameters())["weight_hh"].shape[1] ** -0.5
+        for parameter in layer.parameters():
+            nn.init.uniform_(parameter, -bound, bound)
+
+
+def score_all_then_pick(network: Network, hidden: Tensor, candidates: Tensor) -> Tensor:
+    """B7: scores of the whole catalogue, columns picked afterwards. Bit GRU4REC-pytorch, Torch-GRU4Rec, RecPack."""
+    return network.score_all(hidden)[:, candidates]
+
+
+def swapped_update_gate(cell: GRUCell, x: Tensor, state: Tensor) -> Tensor:
+    """B14: z keeps what it should let in, h' = z·h + (1-z)·c, or the other way round. Bit several ports.
+
+    Since σ(-x) = 1 - σ(x), turned signs do it. Not wrong, but weights and figures no longer match the text.
+    """
+    blocks = {name: parameter.chunk(3) for name, parameter in cell.named_parameters()}
+    return functional_call(cell, {name: torch.cat((r, -z, c)) for name, (r, z, c) in blocks.items()}, (x, state))
+
+
+def untied(network: Network) -> Network:
+    """No number: "shared" tables that are copies at birth and drift apart. No port has a shared table at all."""
+    network.item_in = nn.Parameter(network.item_out.detach().clone())
+    return network

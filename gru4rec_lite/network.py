@@ -1,0 +1,111 @@
+"""The network: item table → recurrent layers → scores of some candidates, or of the whole catalogue.
+
+The tables are only ever touched through rows, so that a training step costs the same whatever the
+catalogue: it gathers the rows it needs, differentiates with respect to them, and hands their gradients back to the
+optimiser.
+
+Source: Hidasi et al., ICLR 2016, §3.1 and figure 1; the shared table: Hidasi & Karatzoglou, CIKM 2018, §4.4
+(constrained embedding).
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .cells import CELLS, Cell, glorot_blocks_
+
+EMBEDDINGS = ("one-hot", "separate", "shared")
+OUTPUTS = ("linear", "tanh", "elu")
+
+
+class Network(nn.Module):
+    """Item table, recurrent layers, output table.
+
+    Args:
+        n_items: catalogue size N.
+        layers: units of each recurrent layer, first to last.
+        cell: "gru" | "gru-paper" | "lstm" | "rnn".
+        embedding: "one-hot" (the table's rows are the first layer's gate sums), "separate" (a table of its own), or
+            "shared" (the output table is the input table; its width is that of the last layer).
+        embedding_size: width of a separate embedding; None: the width of the first layer.
+        output: "linear" | "tanh" | "elu", applied to the scores.
+        elu: where the ELU levels off, above 0.
+        dropout_embed, dropout_hidden: drop probabilities of the input rows and of each layer's hidden state.
+
+    Parameters: ``item_in`` ``(N, W)`` (absent when shared), ``item_out`` ``(N, H)``, ``bias_out`` ``(N, 1)``, and the
+        layers' own.
+    """
+
+    def __init__(
+        self,
+        n_items: int,
+        layers: tuple[int, ...] = (100,),
+        cell: str = "gru",
+        embedding: str = "shared",
+        embedding_size: int | None = None,
+        output: str = "linear",
+        elu: float = 0.5,
+        dropout_embed: float = 0.0,
+        dropout_hidden: float = 0.0,
+    ):
+        super().__init__()
+        self.n_items, self.output, self.elu = n_items, output, elu
+        self.dropout_embed, self.dropout_hidden = dropout_embed, dropout_hidden
+        first, last = layers[0], layers[-1]
+        n_in = {"one-hot": None, "separate": embedding_size or first, "shared": last}[embedding]
+        cells = [CELLS[cell](width, units) for width, units in zip((n_in, *layers[:-1]), layers, strict=True)]
+        self.layers, gates = nn.ModuleList(cells), cells[0].n_gates
+        if embedding != "shared":
+            self.item_in = nn.Parameter(torch.empty(n_items, gates * first if n_in is None else n_in))
+            glorot_blocks_(self.item_in, gates if n_in is None else 1, columns=True)
+        self.item_out = nn.Parameter(torch.empty(n_items, last))
+        glorot_blocks_(self.item_out, 1)
+        self.bias_out = nn.Parameter(torch.zeros(n_items, 1))
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the parameters that are updated by rows; the others are updated whole."""
+        return ("item_in", "item_out", "bias_out") if hasattr(self, "item_in") else ("item_out", "bias_out")
+
+    @property
+    def input_table(self) -> Tensor:
+        """``(N, W)``; the very storage of the output table when the embedding is shared."""
+        return self.item_in if hasattr(self, "item_in") else self.item_out
+
+    def zeros(self, lanes: int) -> list[Tensor]:
+        """The state before the first click, ``(lanes, S, H)`` of each layer."""
+        return [cast(Cell, layer).zeros(lanes) for layer in self.layers]
+
+    def forward(self, rows: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """One click of every lane.
+
+        Args:
+            rows: ``(b, W)`` the clicked items' rows of the input table.
+            state: ``(b, S, H)`` of each layer.
+
+        Returns:
+            ``(b, H)`` hidden state of the last layer, and the new state of each layer. In training mode the *dropped*
+            hidden state is both passed on to the next layer and carried to the next step.
+        """
+        x = F.dropout(rows, self.dropout_embed, self.training)
+        new_state = []
+        for layer, before in zip(self.layers, state, strict=True):
+            after = layer(x, before)
+            x = F.dropout(after[:, 0], self.dropout_hidden, self.training)
+            new_state.append(torch.cat((x.unsqueeze(1), after[:, 1:]), dim=1))
+        return x, new_state
+
+    def score(self, hidden: Tensor, rows: Tensor, bias: Tensor) -> Tensor:
+        """Scores of the candidates whose output rows and biases are given: ``(b, H), (C, H), (C, 1) -> (b, C)``."""
+        scores = torch.addmm(bias.squeeze(1), hidden, rows.T)
+        if self.output == "tanh":
+            return scores.tanh()
+        return F.elu(scores, self.elu) if self.output == "elu" else scores
+
+    def score_all(self, hidden: Tensor) -> Tensor:
+        """Scores of the whole catalogue: ``(b, H) -> (b, N)``."""
+        return self.score(hidden, self.item_out, self.bias_out)

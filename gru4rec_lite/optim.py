@@ -1,0 +1,77 @@
+"""Adagrad with momentum, for whole matrices and for the few rows of a table that a step touches.
+
+    acc ← acc + g²          v ← momentum · v - lr · g / √(acc + eps)          w ← w + v
+
+The accumulator starts at 0. In a table, rows that a step does not touch stay as they are, bit for bit, and a row that a
+step touches
+twice is updated once, with the sum of its gradients: squaring them one by one would be another algorithm.
+
+Source: Duchi et al., "Adaptive subgradient methods", 2011; the row-wise form as in the authors' code.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+EPS = 1e-6
+
+
+class Adagrad:
+    """Adagrad with momentum over a fixed set of parameters.
+
+    Args:
+        parameters: name -> parameter; tables (first dimension: items) and dense matrices alike.
+        lr: learning rate, above 0.
+        momentum: share of the last update that is repeated, 0 to below 1.
+
+    ``state`` holds name -> tensors, to be saved and restored with the weights.
+    """
+
+    def __init__(self, parameters: dict[str, Tensor], lr: float, momentum: float = 0.0):
+        if not lr > 0:
+            raise ValueError(f"learning_rate={lr}: must be above 0")
+        if not 0 <= momentum < 1:
+            raise ValueError(f"momentum={momentum}: must be at least 0 and below 1")
+        self.parameters = {name: p.detach() for name, p in parameters.items()}
+        self.lr, self.momentum = lr, momentum
+        kinds = ("acc", "velocity") if momentum else ("acc",)
+        self.state = {f"{kind}.{name}": torch.zeros_like(p) for kind in kinds for name, p in self.parameters.items()}
+
+    def update(self, name: str, grad: Tensor) -> None:
+        """Update a whole parameter in place with a gradient of its shape."""
+        acc = self.state[f"acc.{name}"].add_(grad.square())
+        change = grad * (acc + EPS).rsqrt() * -self.lr
+        if self.momentum:
+            change = self.state[f"velocity.{name}"].mul_(self.momentum).add_(change)
+        self.parameters[name].add_(change)
+
+    def update_rows(self, name: str, rows: Tensor, grad: Tensor) -> None:
+        """Update the rows of a table in place.
+
+        Args:
+            name: the table, ``(N, W)``.
+            rows: ``(R,)`` int64 row numbers, repeats allowed.
+            grad: ``(R, W)`` gradient of each occurrence.
+        """
+        table, acc = self.parameters[name], self.state[f"acc.{name}"]
+        if len(rows) > len(table) and not self.momentum:
+            # fewer rows than occurrences: update them all, since a gradient of 0 changes nothing (but for momentum) in
+            # the others
+            return self.update(name, torch.zeros_like(table).index_add_(0, rows, grad))
+        # The first-come place of a row stands for all its repeats; shapes stay static (no unique(), whose size the host
+        # would wait for)
+        place = torch.arange(len(rows), device=rows.device)
+        stands_for = torch.empty(len(table), dtype=torch.int64, device=rows.device)
+        stands_for[rows] = place
+        leader = stands_for[rows]  # (R,) one of the places of the same row, the same for all of them
+        summed = torch.zeros_like(grad).index_add_(0, leader, grad)[leader]
+        new_acc = acc[rows] + summed.square()
+        change = summed * (new_acc + EPS).rsqrt() * -self.lr
+        if self.momentum:
+            velocity = self.state[f"velocity.{name}"]
+            change = change + self.momentum * velocity[rows]
+            velocity[rows] = change
+        # all repeats of a row write the same value, so it does not matter which of them is last
+        acc[rows] = new_acc
+        table[rows] = table[rows] + change

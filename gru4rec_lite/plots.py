@@ -1,0 +1,52 @@
+"""The book's figures: one style, and a description for those who cannot see them."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import matplotlib.pyplot as plt
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe & Ito's colours, told apart by readers with any colour vision; the markers repeat in grey what colour says
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+
+def axes(width: float = 6.4, height: float = 3.4, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure of ``columns`` plots side by side (sizes in inches), in the book's style: figure, list of axes."""
+    figure, grid = plt.subplots(1, columns, figsize=(width, height), layout="constrained", squeeze=False)
+    for ax in grid[0]:
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(axis="y", color="0.9", linewidth=0.8)
+        ax.set_axisbelow(True)
+    return figure, list(grid[0])
+
+
+def line(ax: Axes, x, y, label: str, number: int = 0) -> None:
+    """A line with the book's colour and marker of that number, so that lines differ by shape too."""
+    ax.plot(x, y, label=label, color=COLOURS[number % 6], marker=MARKERS[number % 6], markersize=5, linewidth=1.8)
+
+
+def intervals(ax: Axes, names, values, low, high) -> None:
+    """Values with their intervals, one row per name, the first on top."""
+    rows = range(len(names))[::-1]
+    for number, (row, value, a, b) in enumerate(zip(rows, values, low, high, strict=True)):
+        ax.plot([a, b], [row, row], color=COLOURS[number % 6], linewidth=2.5)
+        ax.plot(value, row, marker=MARKERS[number % 6], color=COLOURS[number % 6], markersize=7)
+        ax.annotate(f"{value:.3f}", (value, row), xytext=(0, 7), textcoords="offset points", ha="center", fontsize=9)
+    ax.set_yticks(list(rows), names)
+    ax.set_ylim(-0.6, len(names) - 0.2)
+    ax.grid(axis="x", color="0.9", linewidth=0.8)
+    ax.grid(axis="y", visible=False)
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Display a figure as a PNG that carries ``alt``, its description for readers who cannot see it, and close it."""
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
+    plt.close(figure)  # else the notebook shows it a second time
+    data = {"image/png": base64.b64encode(png.getvalue()).decode(), "text/plain": alt}
+    display(data, metadata={"image/png": {"alt": alt}}, raw=True)

@@ -1,0 +1,204 @@
+"""What every model is: it learns from a click log, scores the whole catalogue after each click, and recommends.
+
+To write your own, derive from `Recommender`, set ``self.items`` in ``fit`` and implement ``scores``; `evaluate` needs
+nothing else.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from . import clicks as click_log
+from . import files
+
+UNKNOWN = -1  # the number of an item that is not in the item index
+
+
+class Recommender:
+    """Base class. A subclass that is a dataclass of its settings gets ``save`` and ``load`` from `tensors` and
+    `restore`."""
+
+    items: pd.Index  # (N,) item ids; an item's number is its position
+
+    def fit(self, train: pd.DataFrame) -> Self:
+        """Learn from a click log (columns SessionId, ItemId, Time)."""
+        raise NotImplementedError
+
+    def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray) -> Iterator[Tensor]:
+        """Scores of the whole catalogue after every click but the last of each session.
+
+        Args:
+            items: ``(n,)`` item numbers, session after session; -1 for an unknown item, which must change no state.
+            offsets: ``(S + 1,)``; session s is ``items[offsets[s]:offsets[s + 1]]``.
+            times: ``(n,)`` seconds.
+
+        Yields:
+            ``(P, N)`` float blocks; together one row per prediction in session order, each from its own session's
+            earlier clicks.
+        """
+        raise NotImplementedError
+
+    def recommend(
+        self, history: Sequence[Any], k: int = 20, times: Any = None, exclude: Sequence[Any] = ()
+    ) -> pd.DataFrame:
+        """The k best items after a session's clicks, best first: columns ItemId, score.
+
+        Args:
+            history: item ids clicked so far, oldest first; unknown ones are named in a warning and change nothing. May
+                be empty.
+            k: length of the list, at least 1; more than the catalogue gives the whole catalogue.
+            times: when they were clicked (datetimes or seconds), for models that use it; None: all at once.
+            exclude: item ids never to recommend.
+        """
+        return self.recommend_many([history], k, None if times is None else [times], exclude)[["ItemId", "score"]]
+
+    def recommend_many(
+        self, sessions: Sequence[Sequence[Any]], k: int = 20, times: Any = None, exclude: Sequence[Any] = ()
+    ) -> pd.DataFrame:
+        """The k best items for each of many histories: columns history (its place in the list), rank, ItemId, score."""
+        self._check_fitted()
+        if times is not None and len(times) != len(sessions):
+            raise ValueError(f"times: {len(times)} of them for {len(sessions)} histories; give one list for each")
+        numbers, seconds = [], []
+        for s, history in enumerate(sessions):
+            _require_list("history", history)
+            clicked = self._numbers(history) if len(history) else np.array([UNKNOWN])
+            at = np.zeros(len(clicked)) if times is None else _seconds(times[s], len(history), len(clicked))
+            # one more click, unknown: the prediction before it, the session's last, is the one that is asked for
+            numbers.append(np.append(clicked, UNKNOWN))
+            seconds.append(np.append(at, at[-1]))
+        if not numbers:
+            return pd.DataFrame(columns=["history", "rank", "ItemId", "score"])
+        lengths = np.array([len(clicked) for clicked in numbers])
+        offsets = np.concatenate(([0], lengths.cumsum()))
+        asked = (lengths - 1).cumsum() - 1  # the row of each session's last prediction
+        lists: list[pd.DataFrame] = []
+        row = 0
+        for block in self.scores(np.concatenate(numbers), offsets, np.concatenate(seconds)):
+            here = asked[(asked >= row) & (asked < row + len(block))] - row
+            lists.extend(self._lists(torch.as_tensor(block)[here], k, exclude))
+            row += len(block)
+        for s, best in enumerate(lists):
+            best.insert(0, "history", s)
+        return pd.concat(lists, ignore_index=True)
+
+    def stream(self) -> Stream:
+        """A session that still goes on: ``click(item)`` as it happens, ``recommend(k)`` when a list is needed."""
+        self._check_fitted()
+        return Stream(self)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What `fit` learned, to be saved: name -> tensor."""
+        raise NotImplementedError(
+            f"{type(self).__name__} says nothing of how to save it: implement tensors() and restore()"
+        )
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Take back what `tensors` gave; ``self.items`` is set already."""
+        raise NotImplementedError(
+            f"{type(self).__name__} says nothing of how to load it: implement tensors() and restore()"
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Save settings, item ids and what was learned as safetensors; nothing in the file is ever executed."""
+        self._check_fitted()
+        header = {"model": type(self).__name__, "settings": asdict(self), "items": self.items.tolist()}  # type: ignore[call-overload]
+        files.write(path, self.tensors(), header)
+
+    @classmethod
+    def load(cls, path: str | Path, **overrides: Any) -> Self:
+        """Load what `save` wrote; ``overrides`` replace settings, for example ``device="cpu"``."""
+        tensors, header = files.read(path)
+        kind = header.get("model", "file of another kind")
+        if kind == "checkpoint":
+            raise ValueError(f"{path}: a checkpoint of a training; go on with fit(..., checkpoint=path, resume=True)")
+        if kind != cls.__name__:
+            raise ValueError(f"{path}: holds a {kind}, not a {cls.__name__}; load it with {kind}.load")
+        try:
+            model = cls(**{**header["settings"], **overrides})
+            model.items = pd.Index(header["items"])
+            model.restore(tensors)
+        except (KeyError, TypeError, RuntimeError) as error:  # settings, items and tensors that do not fit together
+            raise ValueError(f"{path}: not a model file of gru4rec_lite, or damaged ({error})") from error
+        return model
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "items"):
+            raise ValueError(
+                f"this {type(self).__name__} has not learned anything yet: call fit(clicks) or load(path) first"
+            )
+
+    def _numbers(self, history: Sequence[Any]) -> np.ndarray:
+        """Item numbers of ids; unknown ids are named in a warning."""
+        ids = pd.Index(list(history), dtype=object)
+        numbers = self.items.get_indexer(ids)
+        if (numbers < 0).any():
+            names = ", ".join(map(repr, ids[numbers < 0].unique()[:5]))
+            _warn(f"unknown items are left out: {names} (item ids here look like {self.items[0]!r})")
+        return numbers
+
+    def _lists(self, scores: Tensor, k: int, exclude: Sequence[Any]) -> list[pd.DataFrame]:
+        """The k best of each row of scores, ``(P, N)``: P frames with columns rank, ItemId, score."""
+        if not isinstance(k, (int, np.integer)) or k < 1:
+            raise ValueError(f"k={k!r}: must be a whole number of at least 1")
+        _require_list("exclude", exclude)
+        excluded = self.items.get_indexer(pd.Index(list(exclude), dtype=object))
+        excluded = np.unique(excluded[excluded >= 0])
+        scores = scores.clone()
+        scores[:, torch.as_tensor(excluded, device=scores.device)] = -float("inf")
+        # stable: equal scores stay in the order of the item index, on every machine
+        values, order = scores.sort(dim=1, descending=True, stable=True)
+        k = min(k, scores.shape[1] - len(excluded))
+        rank = np.arange(1, k + 1)
+        return [
+            pd.DataFrame({"rank": rank, "ItemId": self.items[best], "score": score})
+            for best, score in zip(order[:, :k].cpu().numpy(), values[:, :k].cpu().numpy(), strict=True)
+        ]
+
+
+def _seconds(times: Any, n_clicks: int, length: int) -> np.ndarray:
+    """Times of a history in seconds; zeros ``(length,)`` for a history without clicks."""
+    if len(times) != n_clicks:
+        raise ValueError(f"times: {len(times)} for a history of {n_clicks} clicks; give one for each")
+    return click_log.seconds(pd.Series(times)) if n_clicks else np.zeros(length)
+
+
+def _require_list(name: str, ids: Any) -> None:
+    if isinstance(ids, str) or not hasattr(ids, "__len__"):
+        raise ValueError(f"{name}={ids!r}: must be a list of item ids, here [{ids!r}]")
+
+
+def _warn(message: str) -> None:
+    """Warn at the line outside this package (and torch's decorators) from which we were called."""
+    level, frame = 1, sys._getframe()
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in (__package__, "torch"):
+        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+    warnings.warn(message, stacklevel=level)
+
+
+class Stream:
+    """A running session of any recommender; it keeps the clicks and scores them anew each time."""
+
+    def __init__(self, model: Recommender):
+        self.model = model
+        self.history: list[Any] = []
+        self.times: list[Any] = []
+
+    def click(self, item: Any, time: Any = 0.0) -> None:
+        """The visitor clicked an item (at a time, for models that use it)."""
+        self.history.append(item)
+        self.times.append(time)
+
+    def recommend(self, k: int = 20, exclude: Sequence[Any] = ()) -> pd.DataFrame:
+        """The k best items now: columns ItemId, score."""
+        return self.model.recommend(self.history, k, self.times, exclude)

@@ -1,0 +1,163 @@
+"""The training loop: one step, one epoch, and nothing that waits for the device in between.
+
+A step carries the hidden state on but never looks back through it: every step is detached (one-step back-propagation),
+as in the paper's code. What a step touches of the tables it gathers as rows, so its cost does not grow with the
+catalogue.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from .batching import SessionParallel, Step
+from .network import Network
+from .optim import Adagrad
+from .sampling import NegativeSampler, correct_logq, negatives
+
+STEPS_PER_DRAW = 256  # extra negatives are drawn for that many steps at a time
+SECONDS_PER_UPDATE = 0.5  # how often the bar reads the loss from the device
+
+
+class Diverged(ValueError):
+    """The loss is no longer a number."""
+
+
+def train_step(
+    network: Network,
+    optimiser: Adagrad,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    step: Step,
+    samples: Tensor,
+    state: list[Tensor],
+    sampler: NegativeSampler,
+    logq: float = 0.0,
+) -> tuple[Tensor, list[Tensor]]:
+    """One training step: b clicks in, b next clicks to be told from the other candidates.
+
+    Args:
+        network, optimiser: updated in place.
+        loss: ``(b, C), (b, C) -> (b,)``, one of `losses`.
+        step: inputs, targets, resets, lanes, each ``(b,)``.
+        samples: ``(n_samples,)`` extra candidates shared by all lanes.
+        state: the state of each layer after the step before, ``(b', S, H)`` with b' >= b.
+        sampler: knows how often each candidate is expected, for logQ.
+        logq: strength of the logQ correction.
+
+    Returns:
+        the mean loss of the lanes (a tensor on the device), and the new state of each layer, ``(b, S, H)``, cut from
+        its past.
+    """
+    # 1. the state each lane goes on with; a lane that starts a session starts from zero
+    state = [s[step.lanes].masked_fill(step.resets[:, None, None], 0.0) for s in state]
+
+    # 2. the rows this step touches, as copies that gradients stop at (shared: one table gives inputs and candidates)
+    candidates = torch.cat((step.targets, samples))  # (C,)
+    touched = {"item_in": step.inputs, "item_out": candidates, "bias_out": candidates}
+    if "item_in" not in network.tables:
+        touched = {"item_out": torch.cat((step.inputs, candidates)), "bias_out": candidates}
+    rows = {name: getattr(network, name).detach()[index].requires_grad_() for name, index in touched.items()}
+
+    # 3. forward: clicks → hidden state → scores of the candidates → loss
+    inputs = rows.get("item_in", rows["item_out"])[: len(step.inputs)]
+    hidden, state = network(inputs, state)
+    scores = network.score(hidden, rows["item_out"][-len(candidates) :], rows["bias_out"])  # (b, C)
+    if logq:
+        scores = correct_logq(scores, sampler.expected_count(candidates, len(step.inputs)), logq)
+    mean_loss = loss(scores, negatives(candidates, step.targets)).mean()
+
+    # 4. gradients of the rows and of the layers' weights, and their update
+    layers = {name: p for name, p in network.named_parameters() if name not in network.tables}
+    grads = torch.autograd.grad(mean_loss, [*rows.values(), *layers.values()])
+    for (name, index), grad in zip(touched.items(), grads, strict=False):
+        optimiser.update_rows(name, index, grad)
+    for name, grad in zip(layers, grads[len(rows) :], strict=True):
+        optimiser.update(name, grad)
+    return mean_loss.detach(), [s.detach() for s in state]
+
+
+class Epoch(NamedTuple):
+    """What an epoch came to."""
+
+    number: int  # 1 for the first
+    loss: float  # mean over clicks
+    clicks_per_s: float
+
+
+def train(
+    network: Network,
+    optimiser: Adagrad,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    plan: SessionParallel,
+    sampler: NegativeSampler,
+    epochs: range,
+    logq: float = 0.0,
+    seed: int = 42,
+    progress: bool = True,
+) -> Iterator[Epoch]:
+    """Train epoch after epoch, yielding after each; what is done in between (validate, save) is the caller's.
+
+    The random numbers of an epoch depend on the seed and the epoch's number alone, so training resumed after epoch 3
+    goes on as if it had never stopped. The caller's own random state is left as it was.
+
+    Raises:
+        Diverged: the loss is not a number any more.
+    """
+    for number in epochs:
+        began = time.perf_counter()
+        network.train()
+        try:
+            with seeded(seed, number, sampler.popularity.device):
+                mean = _epoch(network, optimiser, loss, plan, sampler, logq, number, progress)
+        finally:
+            network.eval()  # also when a reader stops a long cell and goes on with what was learned so far
+        yield Epoch(number, mean, int(plan.widths.sum()) / (time.perf_counter() - began))
+
+
+def _epoch(network, optimiser, loss, plan, sampler, logq: float, number: int, progress: bool) -> float:
+    """All steps of the plan; the mean loss."""
+    hide = not progress or bool(os.environ.get("TQDM_DISABLE"))  # tqdm.auto forgets its own switch in a notebook
+    state, total = network.zeros(int(plan.widths[0])), sampler.popularity.new_zeros(())
+    clicks, read = 0, time.perf_counter()
+    with tqdm(
+        total=int(plan.widths.sum()), desc=f"epoch {number}", unit=" clicks", unit_scale=True, leave=False, disable=hide
+    ) as bar:
+        for i, step in enumerate(plan):
+            if i % STEPS_PER_DRAW == 0:
+                draws = sampler.draw(STEPS_PER_DRAW).unbind()
+            samples = draws[i % STEPS_PER_DRAW]
+            step_loss, state = train_step(network, optimiser, loss, step, samples, state, sampler, logq)
+            total += step_loss * len(step.inputs)  # stays on the device
+            clicks += len(step.inputs)
+            if not hide and time.perf_counter() - read > SECONDS_PER_UPDATE:
+                bar.set_postfix_str(f"loss {_finite(total, clicks, number, i + 1, optimiser.lr):.4f}")
+                bar.update(clicks - bar.n)
+                read = time.perf_counter()
+    return _finite(total, clicks, number, len(plan), optimiser.lr)
+
+
+def _finite(total: Tensor, clicks: int, epoch: int, step: int, lr: float) -> float:
+    mean = total.item() / clicks  # the one place where the host waits for the device
+    if not np.isfinite(mean):
+        raise Diverged(
+            f"the loss became {mean} in epoch {epoch}, by step {step}: try learning_rate={lr / 4:g}, not {lr:g}"
+        )
+    return mean
+
+
+@contextmanager
+def seeded(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
+    """Random numbers that depend on seed and epoch alone (0: initial weights); the caller's go on as if untouched."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        number = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+        # torch.manual_seed seeds every device there is; on the CPU that is not ours to do
+        (torch.default_generator.manual_seed if device.type == "cpu" else torch.manual_seed)(number)
+        yield

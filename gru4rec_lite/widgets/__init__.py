@@ -1,0 +1,29 @@
+"""Interactive figures of the book: anywidgets that compute and draw in the browser, with or without a kernel.
+
+A widget is imported when it is first asked for, so that training needs no anywidget.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .batching import Batching
+
+__all__ = ["Batching"]
+
+
+def __getattr__(name: str):
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        return getattr(import_module(f".{name.lower()}", __name__), name)
+    except ModuleNotFoundError as error:
+        if error.name not in ("anywidget", "traitlets"):
+            raise
+        raise ImportError("the widgets need anywidget: pip install anywidget") from error
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,70 @@
+"""The way Colab's users start: an empty folder, the bare .ipynb, a Python that has Jupyter and not the package.
+
+The first cell installs it, here from a wheel (GRU4REC_LITE_SOURCE) of this checkout; then the chapter runs to its end.
+PIP_CONSTRAINT keeps pip to the versions of requirements.txt (and from another torch). The chapters share the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+from chapter import CHAPTERS
+
+ROOT = Path(__file__).parents[2]
+RUN = """\
+import sys, nbformat
+from nbclient import NotebookClient
+NotebookClient(nbformat.read(sys.argv[1], 4), timeout=900, kernel_name="python3").execute()
+"""
+
+
+@pytest.fixture(scope="module")
+def colab(tmp_path_factory):
+    """(python, environment) of a machine like Colab's."""
+    home = tmp_path_factory.mktemp("colab")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(home), str(ROOT)],
+        check=True,
+    )
+    (wheel,) = home.glob("*.whl")
+    unset = {"PYTHONPATH", "VIRTUAL_ENV", "PYTEST_CURRENT_TEST"}
+    environment = {key: value for key, value in os.environ.items() if key not in unset}
+    environment |= {
+        "PIP_CONSTRAINT": str(ROOT / "requirements.txt"),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "GRU4REC_LITE_SOURCE": str(wheel),
+    }
+    venv.create(home / "venv", with_pip=True)
+    python = home / "venv/bin/python"
+    subprocess.run(
+        [python, "-m", "pip", "install", "-q", "nbclient", "ipykernel"], env=environment, check=True, timeout=900
+    )
+    missing = subprocess.run(
+        [python, "-c", "import gru4rec_lite"], cwd=home, env=environment, capture_output=True, text=True
+    )
+    assert "No module named 'gru4rec_lite'" in missing.stderr
+    return python, environment
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_installs_the_package_and_runs_from_an_empty_folder(path, colab, tmp_path):
+    python, environment = colab
+    shutil.copy(path, tmp_path)
+    run = subprocess.run(
+        [python, "-c", RUN, path.name], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=1800
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    where = subprocess.run(
+        [python, "-c", "import gru4rec_lite as g; print(g.__file__)"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert Path(where.stdout.strip()).is_relative_to(python.parents[1])

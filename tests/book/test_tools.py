@@ -1,0 +1,135 @@
+"""What `make refresh` fills in and tidies."""
+
+from __future__ import annotations
+
+import fill_pages
+import nbformat
+import pytest
+import refresh_notebooks
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+SOLUTIONS = '''\
+from __future__ import annotations
+
+
+def other(x):
+    return 0
+
+
+def double(x):
+    """Twice x."""
+
+    return 2 * x
+'''
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """A small repository: a table of results and a file of solutions."""
+    (tmp_path / "data/results").mkdir(parents=True)
+    (tmp_path / "data/results/training.csv").write_text(
+        "dataset,model,seed,recall@20,gain,n,seconds\n"
+        "eshop,Markov,1,0.6984,-0.0121,12561,0.5\neshop,GRU4Rec,1,0.71,0.5,12561,36.5\n"
+        "eshop,GRU4Rec,2,0.72,0.5,12561,38.5\ntoyshop,Markov,1,0.1,0,9,1\n"
+    )
+    (tmp_path / "gru4rec_lite").mkdir()
+    (tmp_path / "gru4rec_lite/solutions.py").write_text(SOLUTIONS)
+    monkeypatch.setattr(fill_pages, "ROOT", tmp_path)
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("training/eshop/Markov/recall@20", ".698"),
+        ("training/eshop/GRU4Rec/recall@20", ".715"),  # the mean of two seeds
+        ("training/*/Markov/recall@20", ".399"),  # of two data sets
+        ("training/toyshop/recall@20", ".100"),  # a key left out
+        ("training/eshop/Markov/gain", "−.012"),
+        ("training/eshop/Markov/n", "12,561"),
+        ("training/eshop/GRU4Rec/seconds", "37.5"),
+    ],
+)
+def test_a_marker_names_a_number(path, text):
+    assert fill_pages.fill(f"a <!--g4r {path}-->?<!--/--> b") == f"a <!--g4r {path}-->{text}<!--/--> b"
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize(
+    "path", ["training/eshop/Makrov/recall@20", "training/eshop/Markov/recall", "nothing/eshop/recall@20"]
+)
+def test_a_marker_that_names_nothing_is_an_error(path):
+    with pytest.raises(fill_pages.PageError, match=path.split("/")[0]):
+        fill_pages.fill(f"<!--g4r {path}--><!--/-->")
+
+
+@pytest.mark.usefixtures("root")
+def test_a_solution_is_the_functions_source():
+    text = "<details>\n\n<!--solution: double-->\nold\n<!--/solution-->\n\n</details>"
+    filled = fill_pages.fill(text)
+    code = filled.split("```python\n")[1].split("```")[0]
+    names = {}
+    exec(code, names)
+    assert names["double"](4) == 8
+    assert names["double"].__doc__ == "Twice x."
+    assert "old" not in filled
+    assert "def other" not in filled
+    assert fill_pages.fill(filled) == filled
+
+
+@pytest.mark.usefixtures("root")
+def test_a_solution_that_does_not_exist_is_an_error():
+    with pytest.raises(fill_pages.PageError, match="treble"):
+        fill_pages.fill("<!--solution: treble--><!--/solution-->")
+
+
+def test_a_chapter_gets_one_install_cell_below_its_title():
+    nb = new_notebook(cells=[new_markdown_cell("# 1 · Name"), new_code_cell("import torch")])
+    twice = fill_pages.with_install_cell(fill_pages.with_install_cell(nb))
+    assert [cell.cell_type for cell in twice.cells] == ["markdown", "code", "code"]
+    assert twice.cells[1].source == fill_pages.install_cell()
+
+
+def messy() -> nbformat.NotebookNode:
+    view = {"model_id": "5f2e", "version_major": 2}
+    metadata = {"execution": {"iopub.status.busy": "12:00"}, "tags": ["hide-input"]}
+    outputs = [
+        new_output("stream", name="stdout", text="a\n"),
+        new_output("stream", name="stderr", text="warning\n"),
+        new_output("stream", name="stdout", text="b\n"),
+        new_output("execute_result", {"text/plain": "x", refresh_notebooks.WIDGET_VIEW: view}, execution_count=7),
+    ]
+    return new_notebook(
+        metadata={"widgets": {"state": {}}, "language_info": {"name": "python", "version": "3.11.7"}},
+        cells=[
+            new_markdown_cell("# 1 · Name\n\n", metadata={"editable": True}),
+            new_code_cell("x\n", execution_count=7, metadata=metadata, outputs=outputs),
+            new_code_cell("x"),
+        ],
+    )
+
+
+def test_tidying_drops_what_changes_from_run_to_run():
+    nb = refresh_notebooks.tidy(messy())
+    assert nb.metadata == refresh_notebooks.METADATA
+    assert [dict(cell.metadata) for cell in nb.cells] == [{}, {"tags": ["hide-input"]}, {}]
+    assert [cell.execution_count for cell in nb.cells[1:]] == [1, 2]
+    prints, result = nb.cells[1].outputs
+    assert (prints.name, prints.text) == ("stdout", "a\nb\n")
+    assert dict(result.data) == {"text/plain": "x"}
+    assert result.execution_count == 1
+    assert len({cell.id for cell in nb.cells}) == 3
+    nbformat.validate(nb)
+
+
+def test_tidying_twice_changes_nothing():
+    once = nbformat.writes(refresh_notebooks.tidy(messy()))
+    assert nbformat.writes(refresh_notebooks.tidy(nbformat.reads(once, 4))) == once
+
+
+def test_a_new_cell_leaves_the_other_ids_alone():
+    before = [cell.id for cell in refresh_notebooks.tidy(messy()).cells]
+    longer = messy()
+    longer.cells.insert(1, new_markdown_cell("new"))
+    after = [cell.id for cell in refresh_notebooks.tidy(longer).cells]
+    assert after[:1] + after[2:] == before

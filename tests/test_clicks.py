@@ -1,0 +1,604 @@
+from __future__ import annotations
+
+import gzip
+import zipfile
+from collections import Counter
+from itertools import groupby, pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import catches
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from logs import by_last_click, click_log, random_log
+from pandas.testing import assert_frame_equal
+
+from gru4rec_lite import clicks, evaluate
+from gru4rec_lite.clicks import ClickLogError
+from gru4rec_lite.museum import data as museum
+
+LOG = "SessionId,ItemId,Time\n7,a,10\n7,b,11\n8,a,12.5\n"
+
+several = settings(deadline=None, max_examples=60, derandomize=True)
+
+
+def frame(rows, columns=clicks.COLUMNS, **settings) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(columns), **settings)
+
+
+def save(path, text: str):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+# --- read ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["csv", "tsv", "semicolon", "pipe", "csv.gz", "tsv.gz", "csv.zip", "parquet"])
+def log_file(request, tmp_path):
+    """The same three clicks in every kind of file."""
+    kind = request.param
+    if kind == "parquet":
+        frame([(7, "a", 10.0), (7, "b", 11.0), (8, "a", 12.5)]).to_parquet(tmp_path / "log.parquet")
+        return tmp_path / "log.parquet"
+    delimiter = {"semicolon": ";", "pipe": "|", "tsv": "\t", "tsv.gz": "\t"}.get(kind, ",")
+    text = LOG.replace(",", delimiter)
+    path = tmp_path / f"log.{kind if '.' in kind or kind == 'tsv' else 'csv'}"
+    if kind.endswith("gz"):
+        path.write_bytes(gzip.compress(text.encode()))
+    elif kind.endswith("zip"):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("anything.csv", text)
+    else:
+        save(path, text)
+    return path
+
+
+def test_every_kind_of_file_gives_the_same_clicks(log_file):
+    assert_frame_equal(clicks.read(log_file), frame([(7, "a", 10.0), (7, "b", 11.0), (8, "a", 12.5)]))
+
+
+def test_columns_are_renamed_and_only_those_asked_for_are_kept(tmp_path):
+    path = save(tmp_path / "log.csv", "visit;page 2 (model);when;who;ItemId\n1;A13;5;ann;x\n1;B4;6;bob;y\n")
+    log = clicks.read(path, session="visit", item="page 2 (model)", time="when", keep=["who"])
+    assert_frame_equal(log, frame([(1, "A13", 5, "ann"), (1, "B4", 6, "bob")], [*clicks.COLUMNS, "who"]))
+
+
+def test_a_byte_order_mark_windows_lines_and_quotes_do_no_harm(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_bytes(b'\xef\xbb\xbf"SessionId","ItemId","Time"\r\n1,"a,b",5\r\n')
+    assert_frame_equal(clicks.read(path), frame([(1, "a,b", 5)]))
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        (["12", "7", "-3"], [12, 7, -3]),
+        (["00123", "123"], ["00123", "123"]),  # not one item
+        (["7", "x"], ["7", "x"]),
+        (["+7", "8"], ["+7", "8"]),
+        (["0x10", "8"], ["0x10", "8"]),
+        (["1.0", "2.0"], ["1.0", "2.0"]),
+        (["99999999999999999999", "1"], ["99999999999999999999", "1"]),  # more than 64 bits hold
+        (["NA", "null"], ["NA", "null"]),  # an item may have any name
+        (["true", "false"], ["true", "false"]),
+        (["2020-01-01", "2020-01-02"], ["2020-01-01", "2020-01-02"]),
+    ],
+)
+def test_ids_stay_what_they_are_in_the_file(tmp_path, ids, expected):
+    path = save(tmp_path / "log.csv", "SessionId,ItemId,Time\n" + "".join(f"s,{i},1\n" for i in ids))
+    assert clicks.read(path)["ItemId"].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1396867869", 1396867869),
+        ("1396867869.5", 1396867869.5),
+        ("2014-04-07 10:51:09", 1396867869),
+        ("2014-04-07T10:51:09.277Z", 1396867869.277),
+        ("2014-04-07T12:51:09+02:00", 1396867869),
+        ("2014-04-07T10:51:09.277123456Z", 1396867869.277123),
+        ("2014-04-07", 1396828800),
+    ],
+)
+def test_times_are_seconds_or_iso_dates(tmp_path, text, expected):
+    log = clicks.read(save(tmp_path / "log.csv", f"SessionId,ItemId,Time\n1,a,{text}\n1,b,{text}\n"))
+    assert clicks.seconds(log["Time"]) == pytest.approx([expected, expected], abs=1e-6)
+
+
+def test_dates_with_and_without_a_zone_may_be_mixed(tmp_path):
+    path = save(tmp_path / "log.csv", "SessionId,ItemId,Time\n1,a,2014-04-07T10:00:00Z\n1,b,2014-04-07 10:00:01\n")
+    assert np.diff(clicks.seconds(clicks.read(path)["Time"])).tolist() == [1]
+
+
+def test_times_of_a_parquet_file_may_be_text_too(tmp_path):
+    frame([("1", "a", "2014-04-07T10:00:00Z")]).to_parquet(tmp_path / "log.parquet")
+    log = clicks.read(tmp_path / "log.parquet")
+    assert log["Time"].tolist() == [pd.Timestamp("2014-04-07 10:00:00")]
+    assert log["SessionId"].tolist() == ["1"]  # text there, so text here
+
+
+BAD_FILES = {
+    "an empty file": ("", "'SessionId' is missing: the log has no column at all"),
+    "a header alone": ("SessionId,ItemId,Time\n", "empty: column 'ItemId' has no row"),
+    "a missing column": ("SessionId,Item,Time\n1,a,2\n", "'ItemId' is missing: .*'SessionId', 'Item', 'Time'.*item=…"),
+    "no header": ("1,a,2\n1,b,3\n", "'SessionId' is missing: the log has '1', 'a', '2'.*session=….*first line"),
+    "a column twice": ("SessionId,ItemId,ItemId,Time\n1,a,b,2\n", "'ItemId' occurs 2 times"),
+    "an unreadable time": (
+        "SessionId,ItemId,Time\n1,a,5\n1,b,noon\n1,c,x\n",
+        "'Time': 'noon' .*First bad row: 2 .*2 in all",
+    ),
+    "an unreadable date": (
+        "SessionId,ItemId,Time\n1,a,2020-01-01\n1,b,2020-13-01\n",
+        "'2020-13-01' .*First bad row: 2 ",
+    ),
+    "another date format": (
+        "SessionId,ItemId,Time\n1,a,07/04/2014\n",
+        "'07/04/2014' is neither.*row: 1 .*pandas.to_datetime",
+    ),
+    "a missing time": (
+        "SessionId,ItemId,Time\n1,a,5\n1,b,\n",
+        "'Time': an empty field is not a time.*First bad row: 2 ",
+    ),
+    "a time that is no number": ("SessionId,ItemId,Time\n1,a,5\n1,b,nan\n", "'Time': .*First bad row: 2 "),
+    "milliseconds": ("SessionId,ItemId,Time\n1,a,1396867869277\n", "'Time': 1396867869277 cannot be seconds.*/ 1000"),
+    "a missing session": ("SessionId,ItemId,Time\n1,a,5\n,b,6\n", "'SessionId': an empty field is not an id.*row: 2 "),
+    "a missing item": (
+        "SessionId,ItemId,Time\n1,4,5\n1,,6\n",
+        "'ItemId': an empty field is not an id.*First bad row: 2 ",
+    ),
+    "a row too long": (
+        "SessionId,ItemId,Time\n1,a,5\n1,b,6\n1,c,d,7\n",
+        "names 3 columns.*has 4: '1,c,d,7'.*bad row: 3 ",
+    ),
+    "a row too short": ("SessionId,ItemId,Time\n1,a,5\n1,b\n", "names 3 columns.*has 2: '1,b'.*First bad row: 2 "),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_is_refused_with_column_row_and_remedy(tmp_path, name):
+    text, message = BAD_FILES[name]
+    with pytest.raises(ClickLogError, match=message) as error:
+        clicks.read(save(tmp_path / "log.csv", text))
+    assert "Remedy: " in str(error.value)
+
+
+def test_an_error_speaks_of_the_files_own_column(tmp_path):
+    path = save(tmp_path / "log.csv", "visit,page,when\n1,a,5\n1,b,noon\n")
+    with pytest.raises(ClickLogError, match="Column 'when': 'noon'"):
+        clicks.read(path, session="visit", item="page", time="when")
+    with pytest.raises(ClickLogError, match=r"'who' is missing.*keep="):
+        clicks.read(path, session="visit", item="page", time="when", keep=["who"])
+
+
+def test_a_file_that_is_none_is_refused(tmp_path):
+    with pytest.raises(ClickLogError, match=r"no click log at .*nowhere\.csv.*Remedy"):
+        clicks.read(tmp_path / "nowhere.csv")
+    with pytest.raises(ClickLogError, match="no click log at"):
+        clicks.read(tmp_path)
+    with pytest.raises(ValueError, match=r"log\.xlsx' must be a \.csv"):
+        clicks.read(save(tmp_path / "log.xlsx", LOG))
+    for name in ("log.csv.gz", "log.zip", "log.parquet"):
+        with pytest.raises(ClickLogError, match=r"cannot be read.*Remedy"):
+            clicks.read(save(tmp_path / name, LOG))
+    (tmp_path / "log.csv").write_bytes(LOG.replace("a", "é").encode("latin-1"))
+    with pytest.raises(ClickLogError, match=r"cannot be read.*UTF-8"):
+        clicks.read(tmp_path / "log.csv")
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        archive.writestr("a.csv", LOG)
+        archive.writestr("b.csv", LOG)
+    with pytest.raises(ValueError, match=r"two\.zip"):
+        clicks.read(tmp_path / "two.zip")
+
+
+def test_one_column_cannot_be_two_things(tmp_path):
+    with pytest.raises(ValueError, match=r"session='a', item='a'.* different columns"):
+        clicks.read(save(tmp_path / "log.csv", LOG), session="a", item="a")
+
+
+# --- check -----------------------------------------------------------------------------------------------------------
+
+NAN, NAT = float("nan"), pd.NaT
+BAD_FRAMES = {
+    "a list": ([1, 2], "must be a DataFrame .*list"),
+    "no rows": (frame([]), "is empty"),
+    "a misnamed column": (
+        frame([(1, "a", 5)], ["UserId", "ItemId", "time"]),
+        "'Time' is missing: the log has .*'time'",
+    ),
+    "a column twice": (frame([(1, "a", "b", 5)], ["UserId", "ItemId", "ItemId", "Time"]), "'ItemId' occurs 2 times"),
+    "text times": (frame([(1, "a", "2020-01-01")]), "'Time': '2020-01-01' is neither.*row: 1 .*to_datetime"),
+    "a missing date": (
+        frame([(1, "a", pd.Timestamp(0)), (1, "b", NAT)]),
+        "'Time': an empty field is not a time.*row: 2 ",
+    ),
+    "a missing number": (frame([(1, "a", 5.0), (1, "b", NAN)]), "'Time': an empty field is not a time.*row: 2 "),
+    "an infinite time": (frame([(1, "a", 5.0), (1, "b", np.inf)]), "'Time': inf is not a time.*row: 2 "),
+    "true times": (frame([(1, "a", True)]), "'Time': True is neither"),
+    "a missing item": (frame([(1, "a", 5), (1, None, 5)]), "'ItemId': an empty field is not an id.*row: 2 "),
+    "a missing number of an item": (frame([(1, 3, 5), (1, NAN, 5)]), "'ItemId': an empty field is not an id.*row: 2 "),
+    "items that became floats": (frame([(1, 3.0, 5)]), r"'ItemId': 3.0 is no id here \(floating\).*row: 1 .*int64"),
+    "text and numbers": (frame([(1, "a", 5), (1, 3, 5), (1, "b", 5)]), "'ItemId': 3 is no id here.*row: 2 .*1 in all"),
+    "numbers and truths": (frame([(1, 3, 5), (1, True, 5)], dtype=object), "'ItemId': True is no id here.*row: 2 "),
+    "dates": (frame([(1, pd.Timestamp(0), 5)]), "'ItemId': 1970-01-01 00:00:00 is no id here"),
+}
+PUBLIC = {
+    "split_by_time": clicks.split_by_time,
+    "prepare": clicks.prepare,
+    "encode": clicks.encode,
+    "sessionise": clicks.sessionise,
+}
+
+
+@pytest.mark.parametrize("name", BAD_FRAMES)
+@pytest.mark.parametrize("function", PUBLIC)
+def test_every_function_refuses_a_bad_frame_alike(function, name):
+    log, message = BAD_FRAMES[name]
+    if isinstance(log, pd.DataFrame):
+        log = log.rename(columns={"UserId": "SessionId"})
+        log = log.assign(UserId=log["SessionId"])
+    with pytest.raises(ClickLogError, match=message):
+        PUBLIC[function](log)
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "category", object, "int32"])
+def test_integer_ids_of_any_make_come_back_as_integers(dtype):
+    log = frame([(1, 5, 0), (1, 3, 1)]).astype({"ItemId": dtype})
+    assert clicks.encode(log).index.tolist() == [3, 5]
+    assert clicks.encode(log).index.dtype.kind == "i"
+
+
+@pytest.mark.parametrize("dtype", ["category", object, "string"])
+def test_text_ids_of_any_make_are_the_same_items(dtype):
+    train = frame([("s", "b", 0), ("s", "a", 1)])
+    test = clicks.encode(train.astype({"ItemId": dtype}), clicks.encode(train).index)
+    assert test.items.tolist() == [1, 0]
+
+
+def test_a_zone_moves_times_to_utc():
+    local = pd.Series(pd.to_datetime(["2020-06-01 02:00"]).tz_localize("Europe/Berlin"))
+    assert clicks.seconds(local).tolist() == [pd.Timestamp("2020-06-01").timestamp()]
+
+
+# --- sessionise ------------------------------------------------------------------------------------------------------
+
+
+def check_gaps(sessionise) -> None:
+    start = 1_700_000_000.3  # not a round number of a float
+    times = start + np.array([0, 3600, 7201, 7202])
+    for column in (times, pd.to_datetime(times, unit="s").round("us")):
+        log = pd.DataFrame({"UserId": "ann", "ItemId": list("abcd"), "Time": column})
+        a, b, c, d = sessionise(log)["SessionId"]
+        assert a == b, "a gap of exactly one hour stays"
+        assert b != c, "a second more splits"
+        assert c == d
+
+
+def check_users(sessionise) -> None:
+    log = frame([("ann", "a", 1), ("bob", "a", 2), ("ann", "b", 3), ("bob", "b", 4)], ["UserId", "ItemId", "Time"])
+    ann, bob, also_ann, also_bob = sessionise(log)["SessionId"]
+    assert ann == also_ann != bob == also_bob
+
+
+def test_a_gap_of_exactly_one_hour_stays_and_a_second_more_splits():
+    check_gaps(clicks.sessionise)
+    catches(check_gaps, museum.sessionise_at_the_gap)
+
+
+def test_a_new_user_is_a_new_session():
+    check_users(clicks.sessionise)
+    catches(check_users, museum.sessionise_without_users)
+
+
+users_log = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 40)), min_size=1, max_size=30)
+
+
+@several
+@given(users_log, st.integers(1, 6))
+def test_sessions_are_those_of_the_loop_over_each_users_clicks(rows, gap):
+    log = frame([(user, "a", time) for user, time in rows], ["UserId", "ItemId", "Time"])
+    expected = {}
+    for user in {user for user, _ in rows}:
+        own = sorted((row for row in range(len(rows)) if rows[row][0] == user), key=lambda row: rows[row][1])
+        number = 1
+        for previous, row in pairwise([own[0], *own]):
+            number += rows[row][1] - rows[previous][1] > gap
+            expected[row] = f"{user}-{number}"
+    assert clicks.sessionise(log, gap=gap)["SessionId"].tolist() == [expected[row] for row in range(len(rows))]
+
+
+def test_ids_of_two_users_never_meet():
+    log = frame([("a", "x", 0), ("a", "x", 9999), ("a-1", "x", 0)], ["UserId", "ItemId", "Time"])
+    assert clicks.sessionise(log)["SessionId"].tolist() == ["a-1", "a-2", "a-1-1"]
+
+
+def test_a_log_without_sessions_is_read_and_sessionised(tmp_path):
+    path = save(tmp_path / "log.csv", "user,ItemId,Time\n1,a,0\n1,b,5\n2,a,3\n1,c,9000\n")
+    log = clicks.sessionise(clicks.read(path, session=None, keep=["user"]), user="user")
+    assert log["SessionId"].tolist() == ["1-1", "1-1", "2-1", "1-2"]
+    with pytest.raises(ClickLogError, match=r"'UserId' is missing: the log has .*'user'"):
+        clicks.sessionise(log)
+
+
+# --- split -----------------------------------------------------------------------------------------------------------
+
+DAY = 86_400
+
+
+def days_log(*sessions: tuple[float, float]) -> pd.DataFrame:
+    """A session of two clicks for each (day of the first, day of the last)."""
+    return frame(
+        [(s, item, day * DAY) for s, days in enumerate(sessions) for item, day in zip("ab", days, strict=True)]
+    )
+
+
+def test_the_last_days_are_the_test_and_crossing_sessions_go_to_neither(capsys):
+    log = days_log((0, 1), (1, 3), (3, 3), (2.9, 3.1), (3.1, 4), (0, 5), (4, 5))  # the cut is at day 3
+    train, test = clicks.split_by_time(log, days=2)
+    assert train["SessionId"].unique().tolist() == [0, 1, 2]
+    assert test["SessionId"].unique().tolist() == [4, 6]
+    assert train.attrs["crossing"] == test.attrs["crossing"] == 2
+    assert capsys.readouterr().out == (
+        "train: 6 clicks in 3 sessions; test: 4 clicks in 2 sessions; 2 sessions cross the cut and go to neither\n"
+    )
+    clicks.split_by_time(log, days=2, verbose=False)
+    assert capsys.readouterr().out == ""
+
+
+rows_of_a_log = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4), st.integers(0, 30)), min_size=1, max_size=40)
+
+
+@several
+@given(rows_of_a_log, st.integers(1, 20))
+def test_no_training_click_comes_after_a_test_session_began(rows, days):
+    log = frame([(s, item, day * DAY) for s, item, day in rows])
+    cut = log["Time"].max() - days * DAY
+    per_session = log.groupby("SessionId")["Time"]
+    if not (per_session.max() <= cut).any() or not (per_session.min() > cut).any():
+        with pytest.raises(ClickLogError, match="no whole session for"):
+            clicks.split_by_time(log, days)
+        return
+    train, test = clicks.split_by_time(log, days, verbose=False)
+    assert train["Time"].max() < test["Time"].min()
+    assert test["Time"].min() > cut
+    ids = [set(part["SessionId"]) for part in (train, test)]
+    assert not ids[0] & ids[1]
+    assert len(ids[0] | ids[1]) + train.attrs["crossing"] == log["SessionId"].nunique()
+    for part in (train, test):  # whole sessions, rows in their order
+        assert_frame_equal(part, log[log["SessionId"].isin(part["SessionId"])].reset_index(drop=True))
+
+
+def test_an_empty_side_is_an_error_that_says_what_to_do():
+    with pytest.raises(ClickLogError, match=r"days=14 .* train .*'Time'.*fewer days \(the log spans 5\)"):
+        clicks.split_by_time(days_log((0, 1), (4, 5)))
+    with pytest.raises(ClickLogError, match=r"days=1 .* test .*more days"):
+        clicks.split_by_time(days_log((0, 1), (2, 5)), days=1)
+
+
+# a rare item before the cut that the test clicks make popular, and an item that only the test has
+LEAK = pd.concat(
+    [
+        click_log(*["ab"] * 6, "ac").assign(Time=np.arange(14.0)),
+        click_log(*["ac"] * 9, "ad").assign(
+            SessionId=lambda log: log["SessionId"] + 100, Time=DAY * 5 + np.arange(20.0)
+        ),
+    ]
+)
+
+
+def split_then_filter(log: pd.DataFrame, days: float, **filters):
+    train, test = clicks.split_by_time(log, days)
+    return clicks.prepare(train, **filters), test
+
+
+def check_training_clicks_know_nothing_of_the_test(pipeline) -> None:
+    train, _ = pipeline(LEAK, 1, min_support=5)
+    other = LEAK.assign(ItemId=LEAK["ItemId"].where(LEAK["Time"] < DAY, "b"))  # the same log, but for its test clicks
+    other_train, _ = pipeline(other, 1, min_support=5)
+    assert train["ItemId"].tolist() == other_train["ItemId"].tolist()
+    assert min(Counter(train["ItemId"]).values()) >= 5
+
+
+def encode_both(train: pd.DataFrame, test: pd.DataFrame):
+    sessions = clicks.encode(train)
+    return sessions, clicks.encode(test, sessions.index)
+
+
+def check_items_come_from_the_training_clicks(encode) -> None:
+    train, test = encode(*clicks.split_by_time(LEAK, 1))
+    assert train.index.tolist() == ["a", "b", "c"]
+    assert (train.support > 0).all()
+    assert test.items.tolist() == [0, 2] * 9 + [0, -1]
+
+
+def test_support_is_counted_on_training_clicks_only():
+    check_training_clicks_know_nothing_of_the_test(split_then_filter)
+    catches(check_training_clicks_know_nothing_of_the_test, museum.filter_then_split)
+
+
+def test_the_item_map_comes_from_training_clicks_only():
+    check_items_come_from_the_training_clicks(encode_both)
+    catches(check_items_come_from_the_training_clicks, museum.encode_with_items_of_both)
+
+
+# --- prepare ---------------------------------------------------------------------------------------------------------
+
+
+def drop_repeats(log: pd.DataFrame) -> pd.DataFrame:
+    return clicks.prepare(log, min_session=1, drop_repeats=True)
+
+
+def check_repeats(drop) -> None:
+    log = click_log("iij", "iji", "iiiji")
+    assert drop(log).groupby("SessionId")["ItemId"].sum().tolist() == ["ij", "iji", "iji"]
+
+
+def check_labels_do_not_matter(drop) -> None:
+    two_files = pd.concat(
+        [click_log("iij", "kl"), click_log("mn", "opp").assign(SessionId=lambda log: log["SessionId"] + 2)]
+    )
+    assert two_files.index.has_duplicates
+    assert drop(two_files)["ItemId"].tolist() == list("ijklmnop")
+
+
+def test_immediate_repeats_go_and_returns_stay():
+    check_repeats(drop_repeats)
+    check_repeats(museum.drop_repeats_by_label)  # right on a single file: that is why it was published
+
+
+def test_row_labels_do_not_matter():
+    check_labels_do_not_matter(drop_repeats)
+    catches(check_labels_do_not_matter, museum.drop_repeats_by_label)
+
+
+def test_repeats_are_judged_in_order_of_time_within_the_session():
+    log = frame([(1, "i", 3), (2, "i", 4), (1, "i", 1), (1, "j", 2), (2, "i", 5), (2, "k", 6)])
+    assert drop_repeats(log)["ItemId"].tolist() == ["i", "i", "i", "j", "k"]
+
+
+def test_what_a_dropped_item_makes_neighbours_is_a_repeat_too():
+    log = click_log("ixij", "ij")
+    assert clicks.prepare(log, min_support=2, drop_repeats=True)["ItemId"].tolist() == list("ijij")
+
+
+def prepared_by_hand(rows: list[tuple], min_session: int, min_support: int, repeats: bool) -> list[int]:
+    """Row numbers that are left, by the definition: one click after another, round after round."""
+    left = sorted(range(len(rows)), key=lambda row: (rows[row][0], rows[row][2], row))
+    while True:
+        before = left
+        if repeats:
+            last = {}
+            kept = []
+            for row in left:
+                session, item, _ = rows[row]
+                if last.get(session) != item:
+                    kept.append(row)
+                last[session] = item
+            left = kept
+        support = Counter(rows[row][1] for row in left)
+        left = [row for row in left if support[rows[row][1]] >= min_support]
+        length = Counter(rows[row][0] for row in left)
+        left = [row for row in left if length[rows[row][0]] >= min_session]
+        if left == before:
+            return sorted(left)
+
+
+@several
+@given(rows_of_a_log, st.integers(1, 3), st.integers(1, 4), st.booleans(), st.data())
+def test_prepare_is_its_definition_idempotent_and_leaves_its_input_alone(rows, min_session, min_support, repeats, data):
+    labels = data.draw(st.lists(st.integers(0, 3), min_size=len(rows), max_size=len(rows)))
+    log = frame(rows, index=labels)
+    original = log.copy(deep=True)
+    filters = {"min_session": min_session, "min_support": min_support, "drop_repeats": repeats, "verbose": False}
+    expected = prepared_by_hand(rows, min_session, min_support, repeats)
+    if not expected:
+        with pytest.raises(ClickLogError, match="Nothing is left"):
+            clicks.prepare(log, **filters)
+    else:
+        once = clicks.prepare(log, **filters)
+        assert_frame_equal(once, original.iloc[expected].reset_index(drop=True))
+        assert sum(once.attrs["dropped"].values()) == len(rows) - len(expected)
+        twice = clicks.prepare(once, **filters)
+        assert_frame_equal(twice, once)
+        assert set(twice.attrs["dropped"].values()) == {0}
+    assert_frame_equal(log, original)
+
+
+def test_the_report_counts_what_was_dropped_and_why(capsys):
+    log = click_log("aab", "abx", "ba", "a").assign(Time=[0, 0, 0, 0, 1, 2, 0, 1, 0])
+    left = clicks.prepare(log, min_session=2, min_support=2, drop_repeats=True)
+    assert capsys.readouterr().out == (
+        "kept 6 of 9 clicks; dropped 1 immediate repeats, 1 on items with fewer than 2 clicks, "
+        "1 in sessions of fewer than 2 clicks; "
+        "1 come at the time of the click before them and keep the order of the rows\n"
+    )
+    assert left.attrs["dropped"] == {"drop_repeats": 1, "min_support": 1, "min_session": 1}
+    clicks.prepare(left)
+    assert capsys.readouterr().out.startswith("kept 6 of 6 clicks; dropped nothing;")
+
+
+def test_a_log_of_single_clicks_is_refused_with_a_remedy():
+    with pytest.raises(
+        ClickLogError, match=r"Nothing is left of 3 clicks; dropped 3 in sessions.*Remedy: .*'SessionId'"
+    ):
+        clicks.prepare(click_log("a", "a", "b"))
+
+
+def test_other_columns_are_carried_along():
+    log = click_log("ab", "c").assign(price=[1.5, 2.5, 3.5])
+    assert clicks.prepare(log)["price"].tolist() == [1.5, 2.5]
+
+
+# --- encode ----------------------------------------------------------------------------------------------------------
+
+
+@several
+@given(rows_of_a_log)
+def test_encode_is_the_loop_over_sessions_and_clicks(rows):
+    log = frame([(s, "abcde"[item], time) for s, item, time in rows], index=[0] * len(rows))
+    original = log.copy(deep=True)
+    by_time = sorted(log.itertuples(index=False), key=lambda click: click.Time)  # sorted() keeps ties in order of rows
+    sessions = {
+        s: list(group) for s, group in groupby(sorted(by_time, key=lambda c: c.SessionId), lambda c: c.SessionId)
+    }
+    order = sorted(sessions, key=lambda s: (sessions[s][0].Time, s))
+    index = sorted(set(log["ItemId"]))
+    found = clicks.encode(log)
+    assert found.ids.tolist() == order
+    assert found.index.tolist() == index
+    assert np.diff(found.offsets).tolist() == [len(sessions[s]) for s in order]
+    assert [index[i] for i in found.items] == [click.ItemId for s in order for click in sessions[s]]
+    assert found.times.tolist() == [click.Time for s in order for click in sessions[s]]
+    assert found.support.tolist() == [int((log["ItemId"] == item).sum()) for item in index]
+    assert_frame_equal(log, original)
+
+
+def check_rows_may_be_shuffled(encode) -> None:
+    log = random_log(20)
+    shuffled = log.sample(frac=1, random_state=0)
+    model, one, other = by_last_click(), encode(log), encode(shuffled)
+    for field in ("items", "offsets", "times", "ids"):
+        assert np.array_equal(getattr(one, field), getattr(other, field)), field
+    assert evaluate(model, log).frame().equals(evaluate(model, shuffled).frame())
+
+
+def test_shuffling_the_rows_changes_nothing():
+    check_rows_may_be_shuffled(clicks.encode)
+    catches(check_rows_may_be_shuffled, museum.encode_in_order_of_rows)
+
+
+def test_given_items_number_the_clicks_and_others_are_unknown():
+    found = clicks.encode(click_log("azb", "zz"), pd.Index(["b", "a"]))
+    assert found.items.tolist() == [1, -1, 0, -1, -1]
+    assert found.support.tolist() == [1, 1]
+    assert found.index.tolist() == ["b", "a"]
+
+
+def test_with_given_items_a_log_may_be_empty():
+    found = clicks.encode(click_log(), pd.Index(["a"]))
+    assert (len(found), found.items.tolist(), found.offsets.tolist()) == (0, [], [0])
+    with pytest.raises(ValueError, match="'a' again"):
+        clicks.encode(click_log("ab"), pd.Index(["a", "a"]))
+
+
+def test_sessions_say_how_many_they_are():
+    assert repr(clicks.encode(click_log("ab", "cab"))) == "Sessions(2 sessions, 5 clicks, 3 items)"
+
+
+# --- settings --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("function", "setting", "value"),
+    [
+        *(("sessionise", "gap", value) for value in (0, -1, float("nan"), float("inf"), "3600", None)),
+        *(("split_by_time", "days", value) for value in (0, -14, float("nan"), "14", True)),
+        *(("prepare", "min_session", value) for value in (0, -1, 2.0, True, None)),
+        ("prepare", "min_support", 0),
+    ],
+)
+def test_a_setting_out_of_range_is_named_with_its_value(function, setting, value):
+    with pytest.raises(ValueError, match=f"{setting}={value!r} must be a positive"):
+        PUBLIC[function](click_log("ab").assign(UserId=1), **{setting: value})

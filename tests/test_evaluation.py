@@ -1,0 +1,377 @@
+"""Evaluation against loops over a tiny log (checks T3, T23, T24, T28; bugs B1, B9)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from logs import by_last_click, click_log, random_log, random_sessions, tiny
+
+from gru4rec_lite import baselines, clicks, compare, evaluate, gru4rec
+from gru4rec_lite.museum import evaluation as broken
+
+MODELS = {
+    "GRU4Rec": lambda: tiny(layers=(6, 5), dropout_hidden=0.0),
+    "LSTM": lambda: tiny(cell="lstm", embedding="separate"),
+    "Pop": baselines.Pop,
+    "Markov": baselines.Markov,
+}
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def model(request):
+    return MODELS[request.param]().fit(
+        random_log(), **({"progress": False} if request.param in ("GRU4Rec", "LSTM") else {})
+    )
+
+
+@pytest.fixture(scope="module")
+def gru():
+    return MODELS["GRU4Rec"]().fit(random_log(), progress=False)
+
+
+def ranks_by_loop(recommender, sessions):
+    """Conservative rank of every known target, and how many targets are unknown."""
+    number = {item: i for i, item in enumerate(recommender.items)}
+    ranks, n_unknown = [], 0
+    for session in sessions:
+        clicked = [number.get(item, -1) for item in session]
+        for t in range(1, len(session)):
+            if clicked[t] < 0:
+                n_unknown += 1
+                continue
+            scores = recommender.row(clicked[:t])
+            ranks.append(sum(score >= scores[clicked[t]] for score in scores))
+    return ranks, n_unknown
+
+
+def ranks_by_session(model, test) -> dict:
+    """Session id -> the ranks inside it."""
+    result = evaluate(model, test)
+    ids = clicks.encode(test, model.items).ids
+    return {ids[s]: result.ranks[result.sessions == s].tolist() for s in np.unique(result.sessions)}
+
+
+def test_recall_and_mrr_equal_the_loop():
+    recommender, sessions = by_last_click(), random_sessions(20, items="abcdefghijXYZ", seed=3)
+    ranks, n_unknown = ranks_by_loop(recommender, sessions)
+    result = evaluate(recommender, click_log(*sessions), cutoffs=(1, 3, 10))
+    assert result.ranks.tolist() == ranks
+    assert (result.n_predictions, result.n_unknown) == (len(ranks), n_unknown)
+    assert n_unknown > 0
+    for k in (1, 3, 10):
+        hits = [rank <= k for rank in ranks]
+        reciprocal = [1 / rank if rank <= k else 0 for rank in ranks]
+        assert result.recall[k] == pytest.approx(sum(hits) / len(ranks))
+        assert result.mrr[k] == pytest.approx(sum(reciprocal) / len(ranks))
+        assert result.recall_all[k] == pytest.approx(sum(hits) / (len(ranks) + n_unknown))
+        assert result.mrr_all[k] == pytest.approx(sum(reciprocal) / (len(ranks) + n_unknown))
+    assert result.recall[10] == 1  # the whole catalogue
+
+
+def test_blocks_may_be_cut_anywhere():
+    recommender, test = by_last_click(), random_log(seed=4)
+    one_by_one = evaluate(recommender, test)
+    row_by_row = recommender.scores
+    for size in (2, 3, 1000):
+
+        def in_blocks(*log, size=size):
+            rows = np.concatenate(list(row_by_row(*log)))
+            return iter(np.split(rows, range(size, len(rows), size)))
+
+        recommender.scores = in_blocks
+        assert np.array_equal(evaluate(recommender, test).ranks, one_by_one.ranks)
+
+
+def test_the_tie_rule_is_passed_on():
+    flat = by_last_click("abcd")
+    flat.table[:], flat.start[:] = 0, 0
+    ranks = {
+        ties: evaluate(flat, click_log("ab"), ties=ties).ranks.tolist()
+        for ties in ("standard", "median", "conservative")
+    }
+    assert ranks == {"standard": [1], "median": [2.5], "conservative": [4]}
+
+
+def test_frame_and_interval_tell_the_same_as_the_result():
+    result = evaluate(by_last_click(), random_log(seed=5), cutoffs=(2, 5))
+    frame = result.frame().set_index("cutoff")
+    assert list(result.frame().columns) == ["cutoff", "recall", "mrr", "recall_all", "mrr_all"]
+    for name in frame.columns:
+        assert frame[name].to_dict() == getattr(result, name)
+    interval = result.interval()
+    assert list(interval.columns) == ["metric", "cutoff", "value", "low", "high"]
+    for row in interval.itertuples():
+        assert row.value == getattr(result, row.metric)[row.cutoff]
+        assert row.low < row.value < row.high
+    wider = result.interval(level=0.99)
+    assert (wider["low"] <= interval["low"]).all()
+    assert (wider["high"] >= interval["high"]).all()
+    assert result.interval(seed=0).equals(interval)
+
+
+# unknown items: T24
+
+
+def assert_unknown_policy(wrap=lambda recommender: recommender, prepare=lambda test: test):
+    """[a, NEW, b]: NEW is a target that is counted and cannot be hit; b is predicted from a alone."""
+    recommender = by_last_click("abc", seed=3)
+    result = evaluate(wrap(recommender), prepare(click_log(["c", "NEW", "b"])), cutoffs=(1, 3))
+    assert (result.n_predictions, result.n_unknown) == (1, 1)
+    number_b, after_c = 1, recommender.table[2]
+    assert result.ranks.tolist() == [(after_c >= after_c[number_b]).sum()]
+    assert result.recall[3] == 1
+    assert result.recall_all[3] == 1 / 2
+    assert result.mrr_all[3] == result.mrr[3] / 2
+
+
+def test_an_unknown_click_changes_no_state_and_an_unknown_target_is_counted():
+    assert_unknown_policy()
+
+
+def test_the_policy_check_catches_unknown_items_dropped_in_silence():
+    with pytest.raises(AssertionError):
+        assert_unknown_policy(prepare=lambda test: broken.unknown_items_dropped(test, pd.Index(list("abc"))))
+
+
+def test_the_policy_check_catches_an_unknown_click_fed_as_an_item_B9():
+    with pytest.raises(AssertionError):
+        assert_unknown_policy(wrap=broken.UnknownBecomesAnItem)
+
+
+def test_unknown_clicks_change_no_state_of_any_model(model):
+    with_unknown = ranks_by_session(model, click_log(["a", "NEW", "NEW", "b", "c"], ["NEW", "b", "NEW", "a"]))
+    without = ranks_by_session(model, click_log("abc", "ba"))
+    assert with_unknown[0] == without[0]
+    assert with_unknown[1][1:] == without[1]  # and b, predicted before any known click, is one prediction more
+    assert len(with_unknown[1]) == 2
+
+
+def test_unknown_first_clicks_leave_a_network_where_it_begins(gru):
+    assert (
+        ranks_by_session(gru, click_log(["NEW", "a", "b"]))[0]
+        == ranks_by_session(gru, click_log(["NEWER", "NEW", "a", "b"]))[0]
+    )
+
+
+def test_an_all_unknown_session_adds_no_prediction_and_no_nan():
+    recommender, known = by_last_click(), random_sessions(5)
+    alone = evaluate(recommender, click_log(*known))
+    beside = evaluate(recommender, click_log(*known, ["NEW", "NEWER", "NEW"]))
+    assert beside.n_unknown == 2
+    assert beside.recall == alone.recall
+    assert beside.mrr == alone.mrr
+
+
+NOTHING_TO_PREDICT = [click_log(["X", "Y"]), click_log("a", "b"), click_log()]
+
+
+@pytest.mark.parametrize("test", NOTHING_TO_PREDICT, ids=["unknown", "short", "empty"])
+def test_nothing_to_predict_is_not_a_number_and_warns(model, test):
+    with pytest.warns(UserWarning, match="no prediction"):
+        result = evaluate(model, test)
+    assert result.n_predictions == 0
+    for figures in (result.recall, result.mrr, result.recall_all, result.mrr_all):
+        assert list(figures) == [5, 10, 20]
+        assert np.isnan(list(figures.values())).all()
+    assert result.frame().drop(columns="cutoff").isna().all(axis=None)
+
+
+def test_the_warning_points_at_the_line_that_asked():
+    with pytest.warns(UserWarning, match="no prediction") as caught:
+        evaluate(by_last_click(), click_log())
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("test", NOTHING_TO_PREDICT, ids=["unknown", "short", "empty"])
+@pytest.mark.filterwarnings("ignore:no prediction")
+def test_nothing_to_predict_has_an_interval_of_nothing(test):
+    result = evaluate(by_last_click(), test)
+    assert result.interval()[["value", "low", "high"]].isna().all(axis=None)
+    assert compare(by_last_click(), by_last_click(), test)[["difference", "low", "high"]].isna().all(axis=None)
+
+
+# sessions do not meet: T3
+
+
+def assert_sessions_do_not_meet(model):
+    """Evaluating [A, B] and [B] gives the same ranks inside B."""
+    sessions = random_sessions(8, seed=6)
+    together = ranks_by_session(model, click_log(*sessions))
+    assert list(together.values()) == [ranks_by_session(model, click_log(session))[0] for session in sessions]
+
+
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_a_session_is_ranked_as_if_it_were_alone(model, monkeypatch, at_once):
+    monkeypatch.setattr(gru4rec, "SESSIONS_AT_ONCE", at_once)
+    assert_sessions_do_not_meet(model)
+
+
+def test_the_session_check_catches_a_state_that_is_not_reset_B1(gru):
+    with pytest.raises(AssertionError):
+        assert_sessions_do_not_meet(broken.StateNotReset(gru))
+
+
+def test_the_order_of_the_sessions_changes_no_rank(model):
+    sessions = random_sessions(15, seed=7)
+    forward, backward = (ranks_by_session(model, click_log(*order)) for order in (sessions, sessions[::-1]))
+    assert [forward[s] for s in range(15)] == [backward[s] for s in reversed(range(15))]
+
+
+@pytest.mark.parametrize("sessions_at_once", [1, 2, 3, 512])
+@pytest.mark.parametrize("scores_at_once", [1, 2, 30, 10**6])
+def test_the_size_of_a_block_changes_no_rank(gru, monkeypatch, sessions_at_once, scores_at_once):
+    test = random_log(13, seed=8)
+    before = evaluate(gru, test).ranks
+    monkeypatch.setattr(gru4rec, "SESSIONS_AT_ONCE", sessions_at_once)
+    monkeypatch.setattr(gru4rec, "SCORES_AT_ONCE", scores_at_once)
+    assert np.array_equal(evaluate(gru, test).ranks, before)
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 7])
+def test_the_size_of_a_block_changes_no_rank_of_a_baseline(monkeypatch, rows_at_once):
+    for module, name in ((baselines.pop, "Pop"), (baselines.markov, "Markov")):
+        fitted = getattr(baselines, name)().fit(random_log())
+        before = evaluate(fitted, random_log(seed=8)).ranks
+        monkeypatch.setattr(module, "ROWS_AT_ONCE", rows_at_once)
+        assert np.array_equal(evaluate(fitted, random_log(seed=8)).ranks, before)
+
+
+def test_evaluating_leaves_the_test_log_as_it_was(model):
+    test = random_log(seed=9)
+    before = test.copy()
+    evaluate(model, test)
+    assert test.equals(before)
+
+
+def test_shuffled_rows_change_no_metric():
+    train, test = random_log(seed=10), random_log(seed=11)
+    shuffled_train, shuffled_test = (log.sample(frac=1, random_state=0) for log in (train, test))
+    for name in ("GRU4Rec", "Markov"):
+        quiet = {"progress": False} if name == "GRU4Rec" else {}
+        first = evaluate(MODELS[name]().fit(train, **quiet), test)
+        second = evaluate(MODELS[name]().fit(shuffled_train, **quiet), shuffled_test)
+        assert np.array_equal(first.ranks, second.ranks)
+        assert first.frame().equals(second.frame())
+
+
+# compare
+
+
+@pytest.fixture(scope="module")
+def rivals():
+    train = random_log(200, seed=12)
+    return baselines.Markov(kappa=5.0).fit(train), baselines.Markov(kappa=200.0).fit(train), random_log(200, seed=13)
+
+
+def test_the_difference_is_the_difference_of_two_evaluations(rivals):
+    model, other, test = rivals
+    table = compare(model, other, test, cutoff=3).set_index("metric")
+    first, second = evaluate(model, test, (3,)), evaluate(other, test, (3,))
+    assert list(table.index) == ["recall", "mrr"]
+    for metric in table.index:
+        a, b = getattr(first, metric)[3], getattr(second, metric)[3]
+        assert table.loc[metric, "model"] == a
+        assert table.loc[metric, "other"] == b
+        assert table.loc[metric, "difference"] == pytest.approx(a - b)
+        assert table.loc[metric, "low"] < table.loc[metric, "difference"] < table.loc[metric, "high"]
+
+
+def test_a_model_differs_from_itself_by_nothing(rivals):
+    model, _, test = rivals
+    assert (compare(model, model, test)[["difference", "low", "high"]] == 0).all(axis=None)
+
+
+def test_swapping_the_models_turns_the_sign(rivals):
+    model, other, test = rivals
+    one, two = compare(model, other, test, cutoff=3), compare(other, model, test, cutoff=3)
+    np.testing.assert_allclose(one["difference"], -two["difference"])
+    np.testing.assert_allclose(one[["low", "high"]], -two[["high", "low"]])
+
+
+def test_the_paired_interval_is_narrower_than_two_apart(rivals):
+    from gru4rec_lite import metrics
+
+    model, other, test = rivals
+    paired = compare(model, other, test, cutoff=3).set_index("metric").loc["recall"]
+    first, second = evaluate(model, test), evaluate(other, test)
+    apart = metrics.bootstrap(first.ranks <= 3, first.sessions, seed=1) - metrics.bootstrap(
+        second.ranks <= 3, second.sessions, seed=2
+    )
+    low, high = np.quantile(apart, [0.025, 0.975])
+    assert paired["high"] - paired["low"] < 0.8 * (high - low)
+
+
+def test_models_with_different_catalogues_are_not_compared(rivals):
+    model, _, test = rivals
+    with pytest.raises(ValueError, match="different items"):
+        compare(model, baselines.Pop().fit(click_log("ab")), test)
+
+
+def test_the_order_of_a_catalogue_does_not_matter_to_compare():
+    def upside_down(recommender):
+        turned = by_last_click(recommender.items[::-1])
+        turned.table, turned.start = recommender.table[::-1, ::-1], recommender.start[::-1]
+        turned.scores = lambda *log, scores=turned.scores: (np.ascontiguousarray(block) for block in scores(*log))
+        return turned
+
+    recommender = by_last_click()
+    assert (compare(recommender, upside_down(recommender), random_log(seed=14))["difference"] == 0).all()
+
+
+# wrong arguments
+
+
+@pytest.mark.parametrize("cutoffs", [(), (0,), (5, -1), 20, (2.5,), ("5",)])
+def test_cutoffs_that_make_no_sense_are_named(cutoffs):
+    with pytest.raises(ValueError, match="cutoffs="):
+        evaluate(by_last_click(), random_log(), cutoffs=cutoffs)
+
+
+def test_a_repeated_cutoff_is_no_trouble():
+    assert evaluate(by_last_click(), random_log(), cutoffs=(5, 5)).frame()["cutoff"].isin([5]).all()
+
+
+def test_a_tie_rule_that_does_not_exist_is_named():
+    with pytest.raises(ValueError, match="ties='lucky': must be one of"):
+        evaluate(by_last_click(), random_log(), ties="lucky")
+
+
+@pytest.mark.parametrize("level", [0, 1, 95])
+def test_a_level_is_a_share(level):
+    with pytest.raises(ValueError, match=f"level={level}: must be between 0 and 1"):
+        evaluate(by_last_click(), random_log()).interval(level)
+
+
+def test_scores_that_are_not_numbers_are_refused():
+    recommender = by_last_click()
+    recommender.table[:] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        evaluate(recommender, random_log())
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda blocks: blocks[:-1],  # a row is missing
+        lambda blocks: [*blocks, blocks[0]],  # a row too many
+        lambda blocks: [np.zeros((1, 11)), *blocks[1:]],  # an item too many
+        lambda blocks: [],
+    ],
+)
+def test_scores_of_the_wrong_shape_are_refused(spoil):
+    recommender = by_last_click()
+    recommender.scores = lambda *log, scores=recommender.scores: iter(spoil(list(scores(*log))))
+    with pytest.raises(ValueError, match="scores gave"):
+        evaluate(recommender, random_log())
+
+
+def test_a_model_that_has_not_learned_says_so():
+    for model in (tiny(), baselines.Pop(), baselines.Markov()):
+        with pytest.raises(ValueError, match="fit"):
+            evaluate(model, random_log())
+
+
+def test_a_log_without_the_columns_is_refused():
+    with pytest.raises(clicks.ClickLogError, match="ItemId"):
+        evaluate(by_last_click(), random_log().drop(columns="ItemId"))

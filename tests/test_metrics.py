@@ -1,0 +1,166 @@
+"""Ranks and what is counted from them (checks T21, T22, T23; bug B11)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from gru4rec_lite import metrics
+from gru4rec_lite.museum.evaluation import mean_of_batch_means
+
+INCREASING = [lambda x: 3 * x + 1, torch.exp, torch.sigmoid, lambda x: x**3]
+
+
+def rank_by_loop(scores, target, ties):
+    above = sum(score > scores[target] for score in scores)
+    equal = sum(score == scores[target] for j, score in enumerate(scores) if j != target)
+    return 1 + above + {"standard": 0, "median": equal / 2, "conservative": equal}[ties]
+
+
+@pytest.mark.parametrize("ties", metrics.TIES)
+@pytest.mark.parametrize("values", [2, 5, 1000])  # few distinct scores: many ties
+def test_ranks_equal_the_loop(ties, values):
+    scores = torch.randint(values, (40, 13), generator=torch.Generator().manual_seed(values)).float()
+    targets = torch.arange(40) % 13
+    expected = [rank_by_loop(row, target, ties) for row, target in zip(scores.tolist(), targets.tolist(), strict=True)]
+    assert metrics.rank_of_target(scores, targets, ties).tolist() == expected
+
+
+@pytest.mark.parametrize(("ties", "rank"), [("standard", 1), ("conservative", 10), ("median", 5.5)])
+def test_ten_equal_scores(ties, rank):
+    assert metrics.rank_of_target(torch.zeros(1, 10), torch.tensor([3]), ties).tolist() == [rank]
+
+
+def test_ties_are_conservative_unless_said_otherwise():
+    assert metrics.rank_of_target(torch.zeros(1, 10), torch.tensor([3])).tolist() == [10]
+
+
+@pytest.mark.parametrize("ties", metrics.TIES)
+@pytest.mark.parametrize("place", [0, 3])  # the target itself, or another item
+def test_a_score_that_is_not_a_number_raises(ties, place):
+    scores = torch.zeros(2, 5)
+    scores[1, place] = float("nan")
+    with pytest.raises(ValueError, match="NaN"):
+        metrics.rank_of_target(scores, torch.tensor([0, 0]), ties)
+
+
+def test_infinite_scores_have_ranks():
+    scores = torch.tensor([[float("inf"), 0.0, -float("inf")]]).expand(3, 3)
+    assert metrics.rank_of_target(scores, torch.arange(3)).tolist() == [1, 2, 3]
+
+
+def test_an_unknown_tie_rule_is_named():
+    with pytest.raises(ValueError, match="ties='lucky': must be one of conservative, standard, median"):
+        metrics.rank_of_target(torch.zeros(1, 2), torch.tensor([0]), "lucky")
+
+
+def test_no_prediction_has_no_rank():
+    assert metrics.rank_of_target(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64)).shape == (0,)
+
+
+@pytest.mark.parametrize("increasing", INCREASING)
+def test_an_increasing_function_of_the_scores_changes_no_rank(increasing):
+    scores = torch.randn(30, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    targets = torch.arange(30) % 8
+    assert torch.equal(metrics.rank_of_target(increasing(scores), targets), metrics.rank_of_target(scores, targets))
+
+
+def test_recall_and_mrr_by_hand():
+    ranks = np.array([1, 20, 21])
+    assert metrics.recall_at(ranks, 20).tolist() == [1, 1, 0]  # 20 is still among the first 20
+    assert metrics.recall_at(ranks, 20).mean() == pytest.approx(2 / 3)
+    assert metrics.mrr_at(ranks, 20).mean() == pytest.approx((1 + 1 / 20) / 3)
+
+
+def test_half_ranks_count_at_the_cutoff():
+    assert metrics.recall_at(np.array([2.0, 2.5, 3.0]), 2).tolist() == [1, 0, 0]
+    assert metrics.mrr_at(np.array([2.0, 2.5, 3.0]), 3).tolist() == [1 / 2, 1 / 2.5, 1 / 3]
+
+
+def test_a_longer_list_never_recalls_less_and_the_whole_catalogue_recalls_all():
+    n_items = 12
+    scores = torch.randn(50, n_items, generator=torch.Generator().manual_seed(1))
+    ranks = metrics.rank_of_target(scores, torch.arange(50) % n_items).numpy()
+    recall = [metrics.recall_at(ranks, k).mean() for k in range(1, n_items + 1)]
+    mrr = [metrics.mrr_at(ranks, k).mean() for k in range(1, n_items + 1)]
+    assert recall == sorted(recall)
+    assert mrr == sorted(mrr)
+    assert recall[-1] == 1
+    assert recall[0] == mrr[0]
+    assert all(m <= r for m, r in zip(mrr, recall, strict=True))
+
+
+def test_random_scores_recall_k_of_n():
+    n_items, k, n = 50, 10, 20_000
+    scores = torch.rand(n, n_items, generator=torch.Generator().manual_seed(0))
+    recall = metrics.recall_at(metrics.rank_of_target(scores, torch.arange(n) % n_items).numpy(), k).mean()
+    p = k / n_items
+    assert abs(recall - p) < 4 * np.sqrt(p * (1 - p) / n)
+
+
+def test_means_are_over_predictions_not_over_batches_B11():
+    def assert_two_thirds(mean):
+        assert mean(metrics.recall_at(np.array([1, 20, 21]), 20)) == pytest.approx(2 / 3)
+
+    assert_two_thirds(np.mean)
+    with pytest.raises(AssertionError):
+        assert_two_thirds(lambda values: mean_of_batch_means(values, widths=[2, 1]))  # (1 + 0) / 2
+
+
+# bootstrap
+
+
+def width(means):
+    low, high = np.quantile(means, [0.05, 0.95])
+    return high - low
+
+
+def test_two_sessions_can_only_be_resampled_in_three_ways():
+    # three hits in one session, one miss in the other; with both drawn, the mean over predictions is 3/4 (not 1/2)
+    means = metrics.bootstrap(np.array([1, 1, 1, 0]), np.array([8, 8, 8, 3]), n=4000)
+    assert set(means) == {0.0, 0.75, 1.0}
+    for mean, share in {0.0: 0.25, 0.75: 0.5, 1.0: 0.25}.items():
+        assert abs((means == mean).mean() - share) < 0.04
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    hits, repeats = 0, 300
+    for _ in range(repeats):  # 60 sessions, some easy and some hard; the truth is the mean of Beta(2, 2)
+        sessions = np.repeat(np.arange(60), rng.integers(1, 6, 60))
+        easy = rng.beta(2, 2, 60)
+        values = (rng.random(len(sessions)) < easy[sessions]).astype(float)
+        low, high = np.quantile(metrics.bootstrap(values, sessions, n=200), [0.05, 0.95])
+        hits += low <= 0.5 <= high
+    assert 0.84 <= hits / repeats <= 0.95
+
+
+def test_predictions_of_one_session_stand_and_fall_together():
+    values = np.repeat(np.random.default_rng(0).integers(0, 2, 50), 20).astype(float)  # a session hits all 20 or none
+    by_session = metrics.bootstrap(values, np.repeat(np.arange(50), 20))
+    by_prediction = metrics.bootstrap(values, np.arange(1000))
+    ratio = width(by_session) / width(by_prediction)
+    assert 0.8 * np.sqrt(20) < ratio < 1.2 * np.sqrt(20)  # 50 independent things, not 1000
+
+
+def test_a_seed_gives_the_same_resamples_and_another_seed_others():
+    values, sessions = np.arange(10.0), np.arange(10) // 2
+    again, other = metrics.bootstrap(values, sessions, seed=0), metrics.bootstrap(values, sessions, seed=1)
+    assert np.array_equal(metrics.bootstrap(values, sessions), again)
+    assert not np.array_equal(again, other)
+
+
+def test_several_metrics_are_resampled_together():
+    rng = np.random.default_rng(0)
+    values, sessions = rng.random((30, 2)), np.arange(30) // 3
+    both = metrics.bootstrap(values, sessions, n=50)
+    assert both.shape == (50, 2)
+    for m in range(2):
+        np.testing.assert_allclose(both[:, m], metrics.bootstrap(values[:, m], sessions, n=50))
+    np.testing.assert_allclose(metrics.bootstrap(values[:, [0, 0]], sessions, n=50) @ [1, -1], 0, atol=1e-12)
+
+
+def test_nothing_to_resample_is_not_a_number():
+    assert np.isnan(metrics.bootstrap(np.zeros(0), np.zeros(0), n=7)).tolist() == [True] * 7
+    assert metrics.bootstrap(np.zeros((0, 2)), np.zeros(0), n=7).shape == (7, 2)
