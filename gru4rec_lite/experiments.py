@@ -94,7 +94,7 @@ def fit_and_measure(model: Recommender, train: pd.DataFrame, test: pd.DataFrame)
     return figures(model, test)
 
 
-def train_padded(train: pd.DataFrame, detach: bool, n_epochs: int = 5, batch_size: int = 64, seed: int = 1) -> GRU4Rec:
+def train_padded(train: pd.DataFrame, detach: bool, n_epochs: int = 5, batch_size: int = 128, seed: int = 1) -> GRU4Rec:
     """GRU4Rec trained on padded mini-batches, one update for each: its gradient sees one step back, or the whole
     session.
 
@@ -126,7 +126,7 @@ def train_padded(train: pd.DataFrame, detach: bool, n_epochs: int = 5, batch_siz
 
 TABLES = {"training": training_table, "tuning": tuning_table, "batching": batching_table}
 MODEL_CODE = (
-    "clicks", "toyshop", "metrics", "evaluation", "recommender", "cells", "network", "batching", "sampling",
+    "clickfile", "clicks", "toyshop", "metrics", "evaluation", "recommender", "cells", "network", "batching", "sampling",
     "losses", "optim", "training", "settings", "gru4rec", "baselines/pop", "baselines/markov",
 )  # fmt: skip
 

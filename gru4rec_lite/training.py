@@ -156,7 +156,8 @@ def _finite(total: Tensor, clicks: int, epoch: int, step: int, lr: float) -> flo
 @contextmanager
 def seeded(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
     """Random numbers that depend on seed and epoch alone (0: initial weights); the caller's go on as if untouched."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    devices, kind = ([], "cuda") if device.type in ("cpu", "meta") else ([device], device.type)
+    with torch.random.fork_rng(devices=devices, device_type=kind):
         number = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
         # torch.manual_seed seeds every device there is; on the CPU that is not ours to do
         (torch.default_generator.manual_seed if device.type == "cpu" else torch.manual_seed)(number)

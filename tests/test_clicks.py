@@ -246,8 +246,10 @@ def test_every_function_refuses_a_bad_frame_alike(function, name):
 @pytest.mark.parametrize("dtype", ["Int64", "category", object, "int32"])
 def test_integer_ids_of_any_make_come_back_as_integers(dtype):
     log = frame([(1, 5, 0), (1, 3, 1)]).astype({"ItemId": dtype})
+    original = log.copy(deep=True)
     assert clicks.encode(log).index.tolist() == [3, 5]
     assert clicks.encode(log).index.dtype.kind == "i"
+    assert_frame_equal(log, original)
 
 
 @pytest.mark.parametrize("dtype", ["category", object, "string"])
@@ -274,6 +276,14 @@ def check_gaps(sessionise) -> None:
         assert a == b, "a gap of exactly one hour stays"
         assert b != c, "a second more splits"
         assert c == d
+
+
+def test_a_gap_of_a_fraction_of_a_second_is_exact_too():
+    begin = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(1000) * 1001, unit="us")  # as floats: ± 2e-7 s
+    log = pd.DataFrame({"UserId": np.arange(1000), "ItemId": "a", "Time": begin})
+    both = pd.concat([log, log.assign(Time=log["Time"] + pd.Timedelta("100ms"))])
+    assert clicks.sessionise(both, gap=0.1)["SessionId"].nunique() == 1000
+    assert clicks.sessionise(both, gap=0.099999)["SessionId"].nunique() == 2000
 
 
 def check_users(sessionise) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from logs import by_last_click, click_log, random_log, random_sessions, tiny
 
-from gru4rec_lite import baselines, clicks, compare, evaluate, gru4rec
+from gru4rec_lite import baselines, clicks, compare, evaluate, gru4rec, metrics
 from gru4rec_lite.museum import evaluation as broken
 
 MODELS = {
@@ -290,8 +290,6 @@ def test_swapping_the_models_turns_the_sign(rivals):
 
 
 def test_the_paired_interval_is_narrower_than_two_apart(rivals):
-    from gru4rec_lite import metrics
-
     model, other, test = rivals
     paired = compare(model, other, test, cutoff=3).set_index("metric").loc["recall"]
     first, second = evaluate(model, test), evaluate(other, test)

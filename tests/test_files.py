@@ -229,7 +229,7 @@ def test_the_file_is_tensors_and_json(model, path):
 # whole or not at all
 
 
-@pytest.mark.parametrize("broken", ["os.replace", "gru4rec_lite.files.save_file"])
+@pytest.mark.parametrize("broken", ["os.replace", "gru4rec_lite.files.save"])
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
 def test_a_failed_write_leaves_the_old_file_whole_and_no_other(model, path, monkeypatch, broken, error):
     def fails(*args, **kwargs):

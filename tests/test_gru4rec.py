@@ -100,6 +100,52 @@ def test_the_causality_check_catches_an_off_by_one(model):
         assert_later_clicks_change_nothing(broken.LooksAhead(model))
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_an_unknown_click_changes_no_state(cell):
+    model = quietly(settings={"cell": cell, "n_epochs": 1, "layers": (6, 5)})
+    known, with_unknown = all_scores(model, [3, 4, 5], [0, 3]), all_scores(model, [-1, 3, -1, -1, 4, 5], [0, 6])
+    torch.testing.assert_close(with_unknown[1:], known[[0, 0, 0, 1]], atol=1e-6, rtol=0)
+    stream = model.stream()
+    start = stream.recommend(10)
+    with pytest.warns(UserWarning, match="NEW"):
+        stream.click("NEW")
+    pd.testing.assert_frame_equal(stream.recommend(10), start)
+
+
+def test_the_state_that_training_carries_is_each_sessions_own(monkeypatch):
+    # with next to no learning rate the weights stand still, so each lane's state can be unrolled from its session
+    seen, train_step = [], training.train_step
+
+    def watched(network, optimiser, loss, step, *rest):
+        result = train_step(network, optimiser, loss, step, *rest)
+        seen.append((step, result[1]))
+        return result
+
+    monkeypatch.setattr(training, "train_step", watched)
+    settings = {"layers": (6, 5), "cell": "lstm", "learning_rate": 1e-30, "dropout_hidden": 0.0}
+    model = quietly(settings={**settings, "n_epochs": 2})
+    histories = []
+    for step, state in seen:
+        rows = zip(step.inputs.tolist(), step.resets.tolist(), step.lanes.tolist(), strict=True)
+        histories = [[item] if reset else [*histories[lane], item] for item, reset, lane in rows]
+        for lane, history in enumerate(histories):
+            expected = model.network.zeros(1)
+            for item in history:
+                with torch.no_grad():
+                    _, expected = model.network(model.network.input_table[item][None], expected)
+            for layer in range(2):
+                torch.testing.assert_close(state[layer][lane], expected[layer][0])
+
+
+def test_each_epoch_draws_negatives_of_its_own(monkeypatch):
+    drawn, draw = [], gru4rec.NegativeSampler.draw
+    monkeypatch.setattr(gru4rec.NegativeSampler, "draw", lambda *args: drawn.append(draw(*args)) or drawn[-1])
+    quietly(settings={"n_epochs": 3})
+    assert len(drawn) == 3
+    assert not torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[1], drawn[2])
+
+
 def test_earlier_clicks_change_later_scores(model):
     one, two = (all_scores(model, items, [0, 4]) for items in ([0, 1, 2, 3], [5, 1, 2, 3]))
     assert (one - two).abs().amax(dim=1).min() > 1e-6

@@ -157,6 +157,14 @@ def test_one_lane_alone_without_samples_has_nothing_to_learn(name, score):
     assert gradient(losses.LOSSES[name], scores, nothing).tolist() == [[0.0]]
 
 
+@each_loss
+def test_no_nan_arises_on_the_way_even_where_it_would_be_masked_later(name):
+    scores, is_negative = random_scores(3, 2)
+    is_negative[1] = False
+    with torch.autograd.set_detect_anomaly(True):  # raises on the first NaN of a backward step
+        gradient(losses.LOSSES[name], scores, is_negative)
+
+
 # --- one negative: the losses meet
 
 

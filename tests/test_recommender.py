@@ -12,7 +12,7 @@ import pytest
 import torch
 from logs import click_log, random_log, random_sessions, tiny
 
-from gru4rec_lite import Recommender, baselines
+from gru4rec_lite import Recommender, baselines, evaluate
 
 ITEMS = pd.Index(list("abcdefgh"))
 
@@ -73,8 +73,8 @@ def test_recommend_is_sorting_the_scores(history, k):
 
 
 def test_equal_scores_keep_the_order_of_the_catalogue():
-    constant = baselines.Pop().fit(click_log("hgfedcba"))
-    assert constant.recommend(["a"])["ItemId"].tolist() == list("abcdefgh")
+    constant = baselines.Pop().fit(click_log(reversed(range(300))))
+    assert constant.recommend([7], k=300)["ItemId"].tolist() == list(range(300))
 
 
 def test_twenty_items_unless_said_otherwise():
@@ -281,6 +281,27 @@ def test_there_are_times_for_each_history(times):
         Recent().recommend_many([["a"], ["b"]], times=times)
 
 
+# a recommender of one's own
+
+
+def test_scores_may_be_tensors_that_are_still_being_trained():
+    class Trained(Recent):
+        def scores(self, *log):
+            return (block.requires_grad_() * 1 for block in super().scores(*log))
+
+    pd.testing.assert_frame_equal(Trained().recommend(["a", "b"]), Recent().recommend(["a", "b"]))
+    assert evaluate(Trained(), click_log("abc")).ranks.tolist() == evaluate(Recent(), click_log("abc")).ranks.tolist()
+
+
+def test_scores_may_be_arrays():
+    class InNumpy(Recent):
+        def scores(self, *log):
+            return map(np.asarray, super().scores(*log))
+
+    expected = Recent().recommend(["a", "b"], exclude=["c"])
+    pd.testing.assert_frame_equal(InNumpy().recommend(["a", "b"], exclude=["c"]), expected)
+
+
 # before fit, and models that cannot be saved
 
 
@@ -303,8 +324,6 @@ def test_a_recommender_that_cannot_be_saved_says_what_to_write(tmp_path):
 
 
 def test_a_recommender_of_ones_own_is_evaluated():
-    from gru4rec_lite import evaluate
-
     sessions = random_sessions(10, items="abcdefgh", seed=3)
     ranks = []
     for session in sessions:

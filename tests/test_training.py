@@ -1,8 +1,8 @@
 """Training against an oracle that shares no code with it.
 
-The package lays sessions out as a plan, gathers rows, and updates rows. The oracle, `Dense`, plays sessions from a queue,
-keeps each session's state under the session's own name, multiplies one-hot matrices with whole tables, sums over the
-catalogue (each item times how often it is a candidate) and updates whole tables under a mask.
+The package lays sessions out as a plan, gathers rows and updates rows. The oracle, `Dense`, plays sessions from a
+queue, keeps each session's state under the session's own name, multiplies one-hot matrices with whole tables, sums over
+the catalogue (each item times how often it is a candidate) and updates whole tables under a mask.
 """
 
 from __future__ import annotations
@@ -472,7 +472,7 @@ def test_no_samples_are_needed():
 
 
 def test_logq_without_samples_survives_a_tail_of_one_lane():
-    # the last lane is alone with its target, so nothing else is expected among the candidates: q = 0, its logarithm -inf
+    # the last lane is alone with its target, so nothing is expected among the candidates: q = 0, its logarithm -inf
     s = setup(n_samples=0)
     assert s.plan.widths[-1] == 1
     assert all(np.isfinite(epoch.loss) for epoch in run(s, logq=1.0))
@@ -493,6 +493,18 @@ def test_the_network_trains_with_dropout_and_is_left_in_evaluation_mode():
     for _ in run(s):
         assert not s.network.training
     assert all(modes)
+
+
+def test_training_that_is_interrupted_is_left_in_evaluation_mode():
+    s = setup(dropout_hidden=0.5)
+
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    s.loss = stop
+    with pytest.raises(KeyboardInterrupt):
+        list(run(s))
+    assert not s.network.training
 
 
 # --- what an epoch reports
@@ -638,7 +650,7 @@ def check_divergence_is_reported(first=1):
 def test_a_loss_that_is_no_number_stops_training_and_says_where_and_what_to_do(first):
     check_divergence_is_reported(first=first)
     with museum.nan_in_silence():
-        catches(check_divergence_is_reported)
+        catches(check_divergence_is_reported, first)
 
 
 def test_diverged_is_a_value_error():

@@ -55,7 +55,7 @@ def tidy(nb: nbformat.NotebookNode) -> nbformat.NotebookNode:
         cell.pop("attachments", None)
         if cell.cell_type == "code":
             count += 1
-            cell.execution_count = count
+            cell.execution_count = cell.execution_count and count  # what never ran keeps its None
             cell.outputs = tidy_outputs(cell.outputs, count)
     return nb
 

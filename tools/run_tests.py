@@ -20,6 +20,6 @@ if why:
     print(f"Notebooks are run but their outputs are not compared: {why}.")
 nbval = "--nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout 600".split()
 nbval += ["--nbval-lax" if why else "--nbval"]
-options = "-q -rs -n 2 --dist loadfile".split()
+options = "-q -rfEs -n 2 --dist loadfile".split()
 command = [sys.executable, "-m", "pytest", *options, *nbval, *(sys.argv[1:] or ["tests", "book"])]
 sys.exit(subprocess.run(command, cwd=ROOT, env=os.environ | ENVIRONMENT).returncode)

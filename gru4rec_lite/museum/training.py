@@ -18,7 +18,7 @@ def mean_of_step_means(losses: np.ndarray, widths: np.ndarray) -> float:
 @contextmanager
 def nan_in_silence() -> Iterator[None]:
     """B11: a loss that is not a number is passed over in silence. Bit Torch-GRU4Rec."""
-    kept, training._finite = training._finite, lambda mean, *where: mean
+    kept, training._finite = training._finite, lambda total, clicks, *where: total.item() / clicks
     try:
         yield
     finally:

@@ -1,7 +1,7 @@
 """The way Colab's users start: an empty folder, the bare .ipynb, a Python that has Jupyter and not the package.
 
 The first cell installs it, here from a wheel (GRU4REC_LITE_SOURCE) of this checkout; then the chapter runs to its end.
-PIP_CONSTRAINT keeps pip to the versions of requirements.txt (and from another torch). The chapters share the environment.
+PIP_CONSTRAINT keeps pip to the versions of requirements.txt (and from another torch). Chapters share one environment.
 """
 
 from __future__ import annotations
