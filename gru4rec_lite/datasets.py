@@ -144,13 +144,15 @@ def _download(entry: DataSet, place: Path) -> Path:
     import requests
     from tqdm.auto import tqdm
 
+    hide = bool(os.environ.get("TQDM_DISABLE"))  # tqdm.auto forgets its own switch in a notebook
+
     def fetch(url: str, passing: str, _: object) -> None:
         with requests.get(url, stream=True, timeout=(5, 30)) as response:  # seconds to connect, and between two pieces
             response.raise_for_status()
             size = int(response.headers.get("content-length", 0)) or None
             with (
                 open(passing, "wb") as file,
-                tqdm(desc=entry.name, total=size, unit="B", unit_scale=True, leave=False) as bar,
+                tqdm(desc=entry.name, total=size, unit="B", unit_scale=True, leave=False, disable=hide) as bar,
             ):
                 for piece in response.iter_content(2**16):
                     file.write(piece)

@@ -31,7 +31,7 @@ def batching_widths(answer: list[int] | None) -> None:
 
 def batching_waste(function: Callable[[list[int], int], float]) -> None:
     """Chapter 6, exercise 2: the share of cells that padding wastes."""
-    cases = [([4, 2, 3, 3, 2, 3], 3), ([2, 2, 2], 2), ([9, 2, 2, 2], 4), ([1, 3, 5], 2), ([7], 5)]
+    cases = [([4, 2, 3, 3, 2, 3], 3), ([2, 2, 2], 2), ([9, 2, 2, 2], 4), ([1, 3, 5], 3), ([7], 5)]
     try:
         answers = [function(list(lengths), batch_size) for lengths, batch_size in cases]
     except Exception as error:  # the reader's code may raise anything
@@ -58,7 +58,7 @@ def batching_waste(function: Callable[[list[int], int], float]) -> None:
 def batching_carry(function: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
     """Chapter 6, exercise 3: the state that each row goes on with."""
     state = torch.arange(1.0, 9.0).reshape(4, 2)
-    lanes, resets = torch.tensor([0, 2, 3]), torch.tensor([False, True, False])
+    lanes, resets = torch.tensor([1, 2, 3]), torch.tensor([False, True, False])
     kept = state.clone()
     try:
         answer = function(state, lanes, resets)
@@ -155,7 +155,7 @@ def training_verdict(frame: pd.DataFrame | None, verdict: str | None) -> None:
     if right == "cannot tell":
         return print(f"Not quite: the interval goes {interval} and holds 0: no difference is possible, too.")
     print(
-        f"Not quite: the interval goes {interval}, all on one side of 0; a positive difference speaks for the first model."
+        f"Not quite: the interval goes {interval}, on one side of 0; a positive difference speaks for the first model."
     )
 
 

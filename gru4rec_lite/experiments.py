@@ -35,7 +35,15 @@ from .gru4rec import GRU4Rec
 from .recommender import Recommender
 
 SEEDS = (1, 2, 3)
-TUNED: tuple[dict[str, Any], ...] = ({},)
+TUNED: tuple[dict[str, Any], ...] = (  # one setting at a time away from the defaults
+    {},
+    {"learning_rate": 0.1},
+    {"n_samples": 256},
+    {"dropout_hidden": 0.0},
+    {"dropout_hidden": 0.4},
+    {"embedding": "separate"},
+    {"logq": 0.0},
+)
 Run = tuple[dict[str, Any], Callable[[], dict[str, float]]]  # what names a row, and what measures it
 
 
@@ -126,8 +134,8 @@ def train_padded(train: pd.DataFrame, detach: bool, n_epochs: int = 5, batch_siz
 
 TABLES = {"training": training_table, "tuning": tuning_table, "batching": batching_table}
 MODEL_CODE = (
-    "clickfile", "clicks", "toyshop", "metrics", "evaluation", "recommender", "cells", "network", "batching", "sampling",
-    "losses", "optim", "training", "settings", "gru4rec", "baselines/pop", "baselines/markov",
+    "clickfile", "clicks", "toyshop", "metrics", "evaluation", "recommender", "cells", "network", "batching",
+    "sampling", "losses", "optim", "training", "settings", "gru4rec", "baselines/pop", "baselines/markov",
 )  # fmt: skip
 
 
@@ -152,25 +160,27 @@ def code_hash() -> str:
 def run(name: str, out: Path) -> pd.DataFrame:
     """Make the rows of a table that are missing or stale, one by one, writing the file after each."""
     path, code = out / f"{name}.csv", code_hash()
-    done = pd.read_csv(path) if path.exists() else pd.DataFrame()
-    rows: list[dict[str, Any]] = []
     out.mkdir(parents=True, exist_ok=True)
+    fresh = pd.read_csv(path).query("code == @code").to_dict("records") if path.exists() else []
+    rows: list[dict[str, Any]] = []
     for key, measure in TABLES[name]():
-        if len(done) and (same := done[(done[list(key)] == pd.Series(key)).all(axis=1) & (done["code"] == code)]).size:
-            rows.append(same.iloc[0].to_dict())
+        same = [row for row in fresh if key.items() <= row.items()]
+        if same:
+            rows.append(same[0])
             continue
         began = time.perf_counter()
-        measured = measure()
-        rows.append(
-            key | {m: round(v, 4) for m, v in measured.items()} | {
-                "seconds": round(time.perf_counter() - began, 1),
-                "date": datetime.date.today().isoformat(),
-                "versions": f"python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}",
-                "code": code,
-            }
-        )  # fmt: skip
-        pd.DataFrame(rows).to_csv(path, index=False)
-        print(", ".join(f"{k} {v}" for k, v in rows[-1].items() if k not in ("versions", "code", "date")), flush=True)
+        measured = {metric: round(value, 4) for metric, value in measure().items()}
+        made = {
+            "seconds": round(time.perf_counter() - began, 1),
+            "date": datetime.date.today().isoformat(),
+            "versions": f"python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}",
+            "code": code,
+        }
+        rows.append(key | measured | made)
+        later = [row for row in fresh if row not in rows]  # not reached yet, and not to be lost if we are stopped
+        pd.DataFrame(rows + later).to_csv(path, index=False)
+        print(", ".join(f"{name} {value}" for name, value in (key | measured).items()), flush=True)
+    pd.DataFrame(rows).to_csv(path, index=False)
     return pd.DataFrame(rows)
 
 

@@ -73,7 +73,7 @@ class GRU4Rec(Recommender):
     elu: float = 0.5
     dropout_embed: float = 0.0
     dropout_hidden: float = 0.2
-    learning_rate: float = 0.1
+    learning_rate: float = 0.05
     momentum: float = 0.0
     n_epochs: int = 10
     seed: int = 42
@@ -134,10 +134,12 @@ class GRU4Rec(Recommender):
         self._build()
         sampler = NegativeSampler(torch.from_numpy(log.support), self.n_samples, self.sample_alpha, self._device)
         optimiser = Adagrad(dict(self.network.named_parameters()), self.learning_rate, self.momentum)
-        saved = files.Checkpoint(checkpoint, self.network, optimiser, self._identity(log)) if checkpoint else None
+        saved = (
+            files.Checkpoint(checkpoint, self.network, optimiser, self._identity(log, valid)) if checkpoint else None
+        )
         self._history, best = saved.restore() if saved and resume else ([], {})
         if keep_best and self._history and not best:
-            raise ValueError("keep_best=True: the checkpoint was written without it, its best epoch cannot be had back")
+            raise ValueError("keep_best=True: the checkpoint holds no best epoch, as if written without it; start anew")
         best = best if keep_best else {}
         epochs = range(len(self._history) + 1, self.n_epochs + 1)
         loss = partial(LOSSES[self.loss], bpreg=self.bpreg) if self.loss == "bpr-max" else LOSSES[self.loss]
@@ -210,9 +212,11 @@ class GRU4Rec(Recommender):
             ).to(self._device)  # fmt: skip
         self.network.eval()
 
-    def _identity(self, log: click_log.Sessions) -> dict[str, Any]:
+    def _identity(self, log: click_log.Sessions, valid: pd.DataFrame | None) -> dict[str, Any]:
         """What must be the same for training to be resumed; more epochs or another device are fine."""
         same = {name: value for name, value in asdict(self).items() if name not in ("n_epochs", "device")}
+        validation = None if valid is None else click_log.encode(valid, log.index)
+        same["valid"] = validation and files.fingerprint(validation.items, validation.offsets)
         return {**same, "clicks": files.fingerprint(log.items, log.offsets), "items": log.index.tolist()}
 
 

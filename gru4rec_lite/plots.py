@@ -6,9 +6,12 @@ import base64
 import io
 
 import matplotlib.pyplot as plt
+import pandas as pd
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from .evaluation import Result
 
 # Okabe & Ito's colours, told apart by readers with any colour vision; the markers repeat in grey what colour says
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -41,6 +44,22 @@ def intervals(ax: Axes, names, values, low, high) -> None:
     ax.set_ylim(-0.6, len(names) - 0.2)
     ax.grid(axis="x", color="0.9", linewidth=0.8)
     ax.grid(axis="y", visible=False)
+
+
+def results(named: dict[str, Result], cutoff: int = 20) -> tuple[Figure, str]:
+    """Recall@k and MRR@k of some evaluations with their 95 % intervals: the figure, and what it shows in words."""
+    figure, both = axes(columns=2, height=1.4 + 0.35 * len(named))
+    words = []
+    for ax, metric, label in zip(both, ("recall", "mrr"), (f"Recall@{cutoff}", f"MRR@{cutoff}"), strict=True):
+        frames = [result.interval() for result in named.values()]
+        rows = pd.concat([f[(f["metric"] == metric) & (f["cutoff"] == cutoff)] for f in frames])
+        intervals(ax, list(named), rows["value"], rows["low"], rows["high"])
+        ax.set_xlabel(label)
+        said = zip(named, rows["value"], rows["low"], rows["high"], strict=True)
+        words.append(
+            f"{label}: " + ", ".join(f"{name} {v:.2f} ({low:.2f} to {high:.2f})" for name, v, low, high in said)
+        )
+    return figure, "; ".join(words) + "."
 
 
 def show(figure: Figure, alt: str) -> None:

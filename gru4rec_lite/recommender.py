@@ -86,7 +86,7 @@ class Recommender:
         row = 0
         for block in self.scores(np.concatenate(numbers), offsets, np.concatenate(seconds)):
             here = asked[(asked >= row) & (asked < row + len(block))] - row
-            lists.extend(self._lists(torch.as_tensor(block)[here], k, exclude))
+            lists.extend(self._lists(torch.as_tensor(block).detach()[here], k, exclude))
             row += len(block)
         for s, best in enumerate(lists):
             best.insert(0, "history", s)
@@ -154,7 +154,6 @@ class Recommender:
         _require_list("exclude", exclude)
         excluded = self.items.get_indexer(pd.Index(list(exclude), dtype=object))
         excluded = np.unique(excluded[excluded >= 0])
-        scores = scores.clone()
         scores[:, torch.as_tensor(excluded, device=scores.device)] = -float("inf")
         # stable: equal scores stay in the order of the item index, on every machine
         values, order = scores.sort(dim=1, descending=True, stable=True)

@@ -166,6 +166,7 @@ def publish(small, monkeypatch):
 
 
 def test_a_download_lands_in_the_cache_and_happens_once(publish, alone, monkeypatch, capsys):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
     publish(ROWS)
     assert datasets.available()["here"].tolist() == ["no", "yes"]
     assert len(datasets.load("eshop")) == 2

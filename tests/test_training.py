@@ -544,6 +544,7 @@ def test_clicks_per_second_counts_every_click_that_has_a_next_one(monkeypatch):
 
 
 def test_the_bar_counts_every_click_once_and_shows_the_loss(monkeypatch):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
     bars = []
 
     class Bar:

@@ -11,7 +11,7 @@ import platform
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",  # sums in one order; and notebooks run two at a time
     "ATEN_CPU_CAPABILITY": "avx2",
-    "MKL_CBWR": "COMPATIBLE",
+    "MKL_CBWR": "AVX2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "TQDM_DISABLE": "1",  # a progress bar's text is never twice the same
 }

@@ -47,4 +47,5 @@ class BookWidget(anywidget.AnyWidget):
             png = io.BytesIO()
             self.poster().savefig(png, format="png", dpi=100, metadata={"Software": None})
             data["image/png"] = base64.b64encode(png.getvalue()).decode()
+            metadata["image/png"] = {"alt": repr(self)}
         return data, metadata

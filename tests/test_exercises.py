@@ -1,0 +1,157 @@
+"""The exercises: solutions pass, and each likely misconception is answered by its name."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+
+import pandas as pd
+import pytest
+import torch
+
+from gru4rec_lite import exercises, solutions
+
+
+def said(capsys, check, *answers) -> str:
+    check(*answers)
+    return capsys.readouterr().out
+
+
+EMPTY = {
+    exercises.batching_widths: (None,),
+    exercises.batching_waste: (lambda lengths, batch_size: None,),
+    exercises.batching_carry: (lambda state, lanes, resets: None,),
+    exercises.training_adagrad: (None,),
+    exercises.training_rows: (lambda table, acc, rows, grad, lr: None,),
+    exercises.training_verdict: (None, None),
+}
+
+
+def difference(low, high):
+    return pd.DataFrame({"metric": ["recall", "mrr"], "low": [-1.0, low], "high": [1.0, high]})
+
+
+SOLVED = {
+    exercises.batching_widths: (solutions.widths(),),
+    exercises.batching_waste: (solutions.padding_waste,),
+    exercises.batching_carry: (solutions.carry,),
+    exercises.training_adagrad: (solutions.adagrad_moves(),),
+    exercises.training_rows: (solutions.update_rows,),
+    exercises.training_verdict: (difference(0.1, 0.2), "better"),
+}
+
+
+def test_every_exercise_is_tried_here():
+    names = [node.name for node in ast.parse(inspect.getsource(exercises)).body if isinstance(node, ast.FunctionDef)]
+    assert {name for name in names if not name.startswith("_")} == {check.__name__ for check in SOLVED}
+
+
+@pytest.mark.parametrize(("check", "answers"), EMPTY.items(), ids=lambda v: getattr(v, "__name__", ""))
+def test_an_empty_answer_is_no_answer(capsys, check, answers):
+    assert said(capsys, check, *answers).startswith(exercises.UNANSWERED)
+
+
+@pytest.mark.parametrize(("check", "answers"), SOLVED.items(), ids=lambda v: getattr(v, "__name__", ""))
+def test_the_solution_is_right(capsys, check, answers):
+    assert said(capsys, check, *answers).startswith("Right")
+
+
+def waste_of_clicks(lengths, batch_size):
+    return solutions.padding_waste([n + 1 for n in lengths], batch_size)
+
+
+def waste_of_full_batches(lengths, batch_size):
+    steps = [n - 1 for n in lengths if n > 1]
+    batches = [steps[i : i + batch_size] for i in range(0, len(steps), batch_size)]
+    return 1 - sum(steps) / sum(batch_size * max(b) for b in batches)
+
+
+def waste_with_one_click_sessions(lengths, batch_size):
+    steps = [n - 1 for n in lengths]
+    batches = [steps[i : i + batch_size] for i in range(0, len(steps), batch_size)]
+    return 1 - sum(steps) / sum(len(b) * max(b) for b in batches)
+
+
+def clears_first(state, lanes, resets):
+    cleared = state.clone()
+    cleared[: len(resets)][resets] = 0
+    return cleared[lanes]
+
+
+def changes_its_input(state, lanes, resets):
+    state[1] = 0
+    return state[lanes]
+
+
+def squares_one_by_one(table, acc, rows, grad, lr):
+    for row, g in zip(rows, grad, strict=True):
+        acc[row] += g**2
+        table[row] -= lr * g / (acc[row] + 1e-6).sqrt()
+
+
+def plain_assignment(table, acc, rows, grad, lr):
+    acc[rows] += grad**2
+    table[rows] -= lr * grad / (acc[rows] + 1e-6).sqrt()
+
+
+def decays_every_row(table, acc, rows, grad, lr):
+    solutions.update_rows(table, acc, rows, grad, lr)
+    acc *= 0.9
+
+
+def divides_before(table, acc, rows, grad, lr):
+    for row in rows.unique():
+        total = grad[rows == row].sum(dim=0)
+        table[row] -= lr * total / (acc[row] + 1e-6).sqrt()
+        acc[row] += total**2
+
+
+WRONG = [
+    (exercises.batching_widths, ([2, 2, 2, 2, 2, 2, 2, 2],), "L - 1 pairs"),
+    (exercises.batching_widths, ([2, 2, 2, 2, 2],), "narrower one"),
+    (exercises.batching_widths, ([2, 2, 2, 2, 2, 2],), "leaves a narrower"),
+    (exercises.batching_widths, ([2, 1],), "3 pairs"),
+    (exercises.batching_waste, (lambda lengths, b: 1 - solutions.padding_waste(lengths, b),), "one minus"),
+    (exercises.batching_waste, (waste_of_clicks,), "counted clicks"),
+    (exercises.batching_waste, (waste_of_full_batches,), "may be narrower"),
+    (exercises.batching_waste, (waste_with_one_click_sessions,), "no pair at all"),
+    (exercises.batching_waste, (lambda lengths, b: 1 / 0,), "ZeroDivisionError"),
+    (exercises.batching_carry, (lambda state, lanes, resets: state[lanes],), "still has the state"),
+    (exercises.batching_carry, (lambda state, lanes, resets: state,), r"\(3, 2\), yours is \(4, 2\)"),
+    (exercises.batching_carry, (clears_first,), "move the rows first"),
+    (exercises.batching_carry, (lambda s, lanes, r: s[lanes].masked_fill(~r[:, None], 0),), "kept the one that starts"),
+    (exercises.batching_carry, (changes_its_input,), "changed the state it was given"),
+    (exercises.batching_carry, (lambda state, lanes, resets: state[lanes] + 1,), "expected"),
+    (exercises.batching_carry, (lambda state, lanes, resets: undefined,), "NameError"),  # noqa: F821
+    (exercises.training_adagrad, ([0.1, 0.08],), "against its gradient"),
+    (exercises.training_adagrad, ([-0.3, -0.4],), "plain gradient descent"),
+    (exercises.training_adagrad, ([-0.1, -0.1],), "both gradients"),
+    (exercises.training_adagrad, ([-1, -2],), "Not quite"),
+    (exercises.training_rows, (squares_one_by_one,), "one by one"),
+    (exercises.training_rows, (plain_assignment,), "only one of its gradients"),
+    (exercises.training_rows, (decays_every_row,), "must stay as they are"),
+    (exercises.training_rows, (divides_before,), "Accumulate first"),
+    (exercises.training_rows, (lambda table, acc, rows, grad, lr: undefined,), "NameError"),  # noqa: F821
+    (exercises.training_verdict, (difference(-0.1, 0.2), "better"), "holds 0"),
+    (exercises.training_verdict, (difference(0.1, 0.2), "worse"), "on one side of 0"),
+    (exercises.training_verdict, (pd.DataFrame({"a": [1]}), "better"), "g4r.compare"),
+]
+
+
+@pytest.mark.parametrize(("check", "answers", "named"), WRONG)
+def test_a_misconception_is_named(capsys, check, answers, named):
+    answer = said(capsys, check, *answers)
+    assert not answer.startswith("Right")
+    assert re.search(named, answer), answer
+
+
+@pytest.mark.parametrize(("low", "high", "verdict"), [(-0.2, -0.1, "worse"), (-0.1, 0.1, "cannot tell")])
+def test_the_verdict_follows_the_interval(capsys, low, high, verdict):
+    assert said(capsys, exercises.training_verdict, difference(low, high), verdict).startswith("Right")
+
+
+def test_the_solution_of_chapter_6_is_what_training_does():
+    state, lanes = torch.rand(4, 3), torch.tensor([1, 3])
+    resets = torch.tensor([True, False])
+    assert torch.equal(solutions.carry(state, lanes, resets), torch.stack([torch.zeros(3), state[3]]))
