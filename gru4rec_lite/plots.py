@@ -18,7 +18,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
-def axes(width: float = 6.4, height: float = 3.4, columns: int = 1) -> tuple[Figure, list[Axes]]:
+def axes(width: float = 7.2, height: float = 3.4, columns: int = 1) -> tuple[Figure, list[Axes]]:
     """A figure of ``columns`` plots side by side (sizes in inches), in the book's style: figure, list of axes."""
     figure, grid = plt.subplots(1, columns, figsize=(width, height), layout="constrained", squeeze=False)
     for ax in grid[0]:
@@ -42,6 +42,7 @@ def intervals(ax: Axes, names, values, low, high) -> None:
         ax.annotate(f"{value:.3f}", (value, row), xytext=(0, 7), textcoords="offset points", ha="center", fontsize=9)
     ax.set_yticks(list(rows), names)
     ax.set_ylim(-0.6, len(names) - 0.2)
+    ax.margins(x=0.15)
     ax.grid(axis="x", color="0.9", linewidth=0.8)
     ax.grid(axis="y", visible=False)
 

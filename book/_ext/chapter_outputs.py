@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 from docutils import nodes
 from jupyter_client import KernelManager
 from myst_nb.core.render import NbElementRenderer
 from myst_nb.sphinx_ import NbMetadataCollector
+
+sys.path.append(str(Path(__file__).parents[2] / "tools"))
+from steady import ENVIRONMENT
 
 myst_nb_render_image = NbElementRenderer.render_image
 
@@ -45,7 +49,7 @@ def write_record(app, exception):
 
 
 def setup(app):
-    os.environ["TQDM_DISABLE"] = "1"  # for the kernels: a finished progress bar is no part of a page
+    os.environ.update(ENVIRONMENT)  # for the kernels: a page shows what the stored notebook shows
     KernelManager.transport_encryption.default_value = "auto"  # else every kernel warns that it listens unencrypted
     NbElementRenderer.render_image = render_image
     app.connect("source-read", announce)
