@@ -47,6 +47,24 @@ def intervals(ax: Axes, names, values, low, high) -> None:
     ax.grid(axis="y", visible=False)
 
 
+def learning_curve(history: pd.DataFrame, rivals: dict[str, float]) -> tuple[Figure, str]:
+    """Training loss and validation MRR@20 by epoch, beside rivals' MRR@20: the figure, and what it shows in words."""
+    figure, (left, right) = axes(columns=2, height=3.0)
+    line(left, history["epoch"], history["loss"], "training loss", 0)
+    line(right, history["epoch"], history["mrr"], "GRU4Rec", 1)
+    for (name, value), dashes in zip(rivals.items(), ("--", ":", "-.", "-"), strict=False):
+        right.axhline(value, color="0.4", linestyle=dashes, label=name)
+    for ax, label in ((left, "training loss"), (right, "validation MRR@20")):
+        ax.set(xlabel="epoch", ylabel=label, xticks=history["epoch"])
+    right.legend(frameon=False)
+    loss, mrr = history["loss"].iloc[[0, -1]], history["mrr"].iloc[[0, -1]]
+    lines = "; ".join(f"{name} is a level line at {value:.2f}" for name, value in rivals.items())
+    return figure, (
+        f"The training loss goes from {loss.iloc[0]:.2f} to {loss.iloc[1]:.2f}. MRR@20 on the validation days goes from "
+        f"{mrr.iloc[0]:.2f} to {mrr.iloc[1]:.2f}; {lines}."
+    )
+
+
 def results(named: dict[str, Result], cutoff: int = 20) -> tuple[Figure, str]:
     """Recall@k and MRR@k of some evaluations with their 95 % intervals: the figure, and what it shows in words."""
     figure, both = axes(columns=2, height=1.4 + 0.35 * len(named))
