@@ -60,8 +60,8 @@ def learning_curve(history: pd.DataFrame, rivals: dict[str, float]) -> tuple[Fig
     loss, mrr = history["loss"].iloc[[0, -1]], history["mrr"].iloc[[0, -1]]
     lines = "; ".join(f"{name} is a level line at {value:.2f}" for name, value in rivals.items())
     return figure, (
-        f"The training loss goes from {loss.iloc[0]:.2f} to {loss.iloc[1]:.2f}. MRR@20 on the validation days goes from "
-        f"{mrr.iloc[0]:.2f} to {mrr.iloc[1]:.2f}; {lines}."
+        f"The training loss goes from {loss.iloc[0]:.2f} to {loss.iloc[1]:.2f}. MRR@20 on the validation days goes "
+        f"from {mrr.iloc[0]:.2f} to {mrr.iloc[1]:.2f}; {lines}."
     )
 
 

@@ -440,7 +440,7 @@ OTHERS = {
     "logq": 0.5,
     "dropout_embed": 0.1,
     "dropout_hidden": 0.3,
-    "learning_rate": 0.05,
+    "learning_rate": 0.2,
     "momentum": 0.1,
     "seed": 1,
 }
