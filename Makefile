@@ -37,7 +37,8 @@ check: .venv/ready
 
 .venv/ready: requirements.txt pyproject.toml
 	@tools/find_python.sh $(PY) >/dev/null 2>&1 || { \
-	  python=$$(tools/find_python.sh "$(PYTHON)") && echo "Making .venv with $$python" && rm -rf .venv && "$$python" -m venv .venv; }
+	  python=$$(tools/find_python.sh "$(PYTHON)") && echo "Making .venv with $$python" && rm -rf .venv && \
+	  { "$$python" -m venv .venv || { rm -rf .venv; exit 1; }; }; }
 	@echo "Installing what requirements.txt names (some minutes the first time)"
 	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .

@@ -46,8 +46,8 @@ class SessionParallel:
     """
 
     def __init__(self, items, offsets, batch_size: int, device: torch.device | str = "cpu"):
-        if batch_size < 1:
-            raise ValueError(f"batch_size={batch_size}: must be at least 1")
+        if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+            raise ValueError(f"batch_size={batch_size!r}: must be a whole number of at least 1")
         items, offsets = np.asarray(items, dtype=np.int64), np.asarray(offsets, dtype=np.int64)
         self.device = device
         n_steps = np.diff(offsets) - 1  # a session of L clicks takes L - 1 steps
@@ -109,6 +109,14 @@ def padded(items, offsets, batch_size: int) -> Iterator[tuple[Tensor, Tensor, Te
         click = np.where(real, start + position, 0)
         inputs, targets = np.where(real, items[click], 0), np.where(real, items[click + 1], 0)
         yield torch.from_numpy(inputs), torch.from_numpy(targets), torch.from_numpy(real)
+
+
+def padding_waste(lengths, batch_size: int) -> float:
+    """Share of cells without a pair when sessions of ``lengths`` ``(S,)`` clicks are padded in their order."""
+    n_pairs = np.asarray(lengths)[np.asarray(lengths) > 1] - 1
+    first = np.arange(0, len(n_pairs), batch_size)
+    rows = np.diff(first, append=len(n_pairs))
+    return 1 - n_pairs.sum() / (np.maximum.reduceat(n_pairs, first) * rows).sum()
 
 
 def _schedule(n_steps: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

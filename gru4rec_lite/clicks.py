@@ -128,8 +128,9 @@ def split_by_time(clicks: pd.DataFrame, days: float = 14, verbose: bool = True) 
     train.attrs["crossing"] = test.attrs["crossing"] = crossing
     if verbose:
         for side, part in (("train", train), ("test", test)):
-            print(f"{side}: {len(part):,} clicks in {sides[side].sum():,} sessions", end="; ")
-        print(f"{crossing:,} sessions cross the cut and go to neither")
+            print(f"{side}: {len(part):,} clicks in {sides[side].sum():,} sessions")
+        if crossing:
+            print(f"sessions that cross the cut and go to neither: {crossing:,}")
     return train, test
 
 

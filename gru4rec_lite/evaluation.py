@@ -118,8 +118,12 @@ def evaluate(model, test: pd.DataFrame, cutoffs: tuple[int, ...] = (5, 10, 20), 
         raise ValueError(f"scores gave {row} rows for {len(targets)} predictions")
     counted = log.items[is_target] >= 0
     if not counted.any():
+        hint = ""
+        if len(test) and len(targets):
+            here, known = test["ItemId"].tolist()[0], model.items.tolist()[0]
+            hint = f"; item ids in the test look like {here!r}, in the model like {known!r}"
         warnings.warn(
-            "no prediction to count: no session has two clicks, or no next click is a known item", stacklevel=2
+            "no prediction to count: no session has two clicks, or no next click is a known item" + hint, stacklevel=2
         )
     return Result(
         torch.cat(ranks).numpy(), sessions[counted], tuple(dict.fromkeys(cutoffs)), int((~counted).sum()), ties
@@ -132,8 +136,7 @@ def compare(
     """How much better is ``model`` than ``other`` on the same predictions? Paired bootstrap over sessions.
 
     Both are asked for the same clicks, so a hard session is hard for both: the interval of the *difference* is narrower
-        than the two
-    intervals side by side suggest.
+    than the two intervals side by side suggest.
 
     Returns:
         one row per metric: metric, cutoff, model, other, difference, low, high.
@@ -152,6 +155,8 @@ def compare(
 
 
 def _with_interval(frame, values, sessions, level: float, n: int, seed: int) -> pd.DataFrame:
+    if n < 1:
+        raise ValueError(f"n={n}: must be at least 1 resample")
     if not 0 < level < 1:
         raise ValueError(f"level={level}: must be between 0 and 1, for example 0.95")
     means = metrics.bootstrap(values, sessions, n, seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -10,9 +11,26 @@ import torch
 
 from . import solutions
 
-UNANSWERED = "Not answered yet: put your answer in place of None and run this cell again."
+UNANSWERED = "Not answered yet: put your answer or your code into this cell and run it again."
 
 
+def answer_is(expected: str) -> Callable:
+    """Whatever a reader gives, the check prints and never raises; ``expected`` says what an answer looks like."""
+
+    def wrap(check: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(check)
+        def checked(*answers) -> None:
+            try:
+                check(*answers)
+            except Exception as error:  # a reader may give anything
+                print(f"That cannot be read as an answer: give {expected}. ({type(error).__name__}: {error})")
+
+        return checked
+
+    return wrap
+
+
+@answer_is("a list with the width of every step")
 def batching_widths(answer: list[int] | None) -> None:
     """Chapter 6, exercise 1: the width of every step."""
     if answer is None:
@@ -29,6 +47,7 @@ def batching_widths(answer: list[int] | None) -> None:
     print(f"Not quite: your steps hold {sum(answer)} pairs, the sessions hold {sum(right)}. Play it in the widget.")
 
 
+@answer_is("a function that returns one number")
 def batching_waste(function: Callable[[list[int], int], float]) -> None:
     """Chapter 6, exercise 2: the share of cells that padding wastes."""
     cases = [([4, 2, 3, 3, 2, 3], 3), ([2, 2, 2], 2), ([9, 2, 2, 2], 4), ([1, 3, 5], 3), ([7], 5)]
@@ -45,6 +64,8 @@ def batching_waste(function: Callable[[list[int], int], float]) -> None:
         print(f"Not quite: {lengths} clicks and batch_size={batch_size} give {expected:.2f}, your function {answer}.")
         if answer is not None and np.isclose(answer, 1 - expected):
             print("That is the share of cells that are used; the wasted share is one minus it.")
+        elif answer is not None and np.isclose(answer, _waste_of_all(lengths)):
+            print("You padded all mini-batches alike; each is padded to its own longest session.")
         elif 1 in lengths:
             print("A session of one click has no pair at all: it takes no row.")
         elif answer is not None and np.isclose(answer, _waste_by_clicks(lengths, batch_size)):
@@ -55,6 +76,7 @@ def batching_waste(function: Callable[[list[int], int], float]) -> None:
     print("Right, also where the last mini-batch is narrower and where a session has one click.")
 
 
+@answer_is("a function that returns a tensor")
 def batching_carry(function: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
     """Chapter 6, exercise 3: the state that each row goes on with."""
     state = torch.arange(1.0, 9.0).reshape(4, 2)
@@ -86,6 +108,7 @@ def batching_carry(function: Callable[[torch.Tensor, torch.Tensor, torch.Tensor]
     print(f"Not quite: expected {solutions.carry(state, lanes, resets).tolist()}, you gave {answer.tolist()}.")
 
 
+@answer_is("a list of two numbers")
 def training_adagrad(answer: list[float] | None) -> None:
     """Chapter 9, exercise 1: two moves of one weight."""
     if answer is None:
@@ -104,6 +127,7 @@ def training_adagrad(answer: list[float] | None) -> None:
     print("Not quite: move = -0.1 · gradient / √(sum of all squared gradients so far, this one included).")
 
 
+@answer_is("a function that changes table and acc")
 def training_rows(function: Callable[..., None]) -> None:
     """Chapter 9, exercise 2: Adagrad on the rows of a table."""
     start, rows, grad = (
@@ -123,7 +147,7 @@ def training_rows(function: Callable[..., None]) -> None:
         return print(f"Your function raised {type(error).__name__}: {error}")
     right_table, right_acc = after(solutions.update_rows)
     if torch.equal(table, start) and torch.equal(acc, torch.ones(4, 2)):
-        return print(UNANSWERED + " Your function has changed nothing; it must change table and acc in place.")
+        return print(UNANSWERED + " (So far your function changes neither table nor acc.)")
     if torch.allclose(table, right_table, atol=1e-4) and torch.allclose(acc, right_acc, atol=1e-4):
         return print("Right: repeats summed, then squared, and the other rows left alone.")
     if not (torch.equal(table[[1, 3]], start[[1, 3]]) and torch.equal(acc[[1, 3]], torch.ones(2, 2))):
@@ -141,6 +165,7 @@ def training_rows(function: Callable[..., None]) -> None:
     print(f"Not quite: the accumulator of row 2 should be {right_acc[2].tolist()}, yours is {acc[2].tolist()}.")
 
 
+@answer_is("the frame of g4r.compare and a word")
 def training_verdict(frame: pd.DataFrame | None, verdict: str | None) -> None:
     """Chapter 9, exercise 3: read the interval of a paired difference."""
     if frame is None or verdict is None:
@@ -150,13 +175,18 @@ def training_verdict(frame: pd.DataFrame | None, verdict: str | None) -> None:
     mrr = frame[frame["metric"] == "mrr"].iloc[0]
     interval = f"from {mrr['low']:+.3f} to {mrr['high']:+.3f}"
     right = solutions.verdict(frame)
-    if verdict == right:
+    if verdict.strip().lower() == right:
         return print(f"Right: the interval of the difference goes {interval}.")
     if right == "cannot tell":
         return print(f"Not quite: the interval goes {interval} and holds 0: no difference is possible, too.")
     print(
         f"Not quite: the interval goes {interval}, on one side of 0; a positive difference speaks for the first model."
     )
+
+
+def _waste_of_all(lengths: list[int]) -> float:
+    pairs = [length - 1 for length in lengths if length > 1]
+    return 1 - sum(pairs) / (len(pairs) * max(pairs))
 
 
 def _waste_by_clicks(lengths: list[int], batch_size: int) -> float:

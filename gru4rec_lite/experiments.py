@@ -3,9 +3,8 @@
     python -m gru4rec_lite.experiments training --out data/results
 
 A run that was stopped goes on where it was: a row that is in the table already, made by the same code, is not made
-again. Each row says
-what made it: seed, settings, seconds, versions, date, and a hash of the package's model code, by which a test finds
-stale rows.
+again. Each row says what made it: seed, settings, seconds, versions, date, and a hash of the package's model code, by
+which a test finds stale rows.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ import torch
 import torch.nn.functional as F
 
 from . import baselines, batching, clicks, datasets, training
-from .evaluation import evaluate
+from .evaluation import compare, evaluate
 from .gru4rec import GRU4Rec
 from .recommender import Recommender
 
@@ -44,7 +44,8 @@ TUNED: tuple[dict[str, Any], ...] = (  # one setting at a time away from the def
     {"embedding": "separate"},
     {"logq": 0.0},
 )
-Run = tuple[dict[str, Any], Callable[[], dict[str, float]]]  # what names a row, and what measures it
+# what names a row, the settings, and what measures it
+Run = tuple[dict[str, Any], dict[str, Any], Callable[[], dict[str, float]]]
 
 
 def split(name: str, cuts: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -71,19 +72,24 @@ def training_table() -> Iterator[Run]:
     """GRU4Rec's defaults against popularity and Markov, on the last 14 days (chapter 9)."""
     for name in ("eshop", "toyshop"):
         train, test = split(name)
-        models: list[Recommender] = [baselines.Pop(), baselines.Markov(), *(GRU4Rec(seed=seed) for seed in SEEDS)]
-        for model in models:
-            key = {"dataset": name, "model": type(model).__name__, "seed": getattr(model, "seed", 0)}
-            yield key, partial(fit_and_measure, model, train, test)
+        for model in (baselines.Pop(), baselines.Markov()):
+            key = {"dataset": name, "model": type(model).__name__, "seed": 0}
+            yield key, asdict(model), partial(fit_and_measure, model, train, test)
+        for seed in SEEDS:
+            gru4rec, markov = GRU4Rec(seed=seed), baselines.Markov().fit(train)
+            key = {"dataset": name, "model": "GRU4Rec", "seed": seed}
+            yield key, asdict(gru4rec), partial(fit_and_compare, gru4rec, markov, train, test)
 
 
 def tuning_table() -> Iterator[Run]:
     """How the defaults were chosen: on the last 14 days of the training part, the test part untouched."""
     train, valid = split("eshop", cuts=2)
-    yield {"settings": "Markov", "seed": 0}, partial(fit_and_measure, baselines.Markov(), train, valid)
-    for settings in TUNED:
-        key = {"settings": json.dumps(settings), "seed": 1}
-        yield key, partial(fit_and_measure, GRU4Rec(seed=1, **settings), train, valid)
+    markov = baselines.Markov()
+    yield {"changed": "Markov", "seed": 0}, asdict(markov), partial(fit_and_measure, markov, train, valid)
+    for changed in TUNED:
+        model = GRU4Rec(seed=1, **changed)
+        key = {"changed": json.dumps(changed), "seed": 1}
+        yield key, asdict(model), partial(fit_and_measure, model, train, valid)
 
 
 def batching_table() -> Iterator[Run]:
@@ -92,7 +98,13 @@ def batching_table() -> Iterator[Run]:
     for sees in ("one step", "whole session"):
         for seed in SEEDS:
             key = {"dataset": "eshop", "gradient": sees, "seed": seed}
-            yield key, lambda sees=sees, seed=seed: figures(train_padded(train, sees == "one step", seed=seed), test)  # type: ignore[misc]
+            settings = {"detach": sees == "one step", "seed": seed}
+            yield key, settings, partial(padded_and_measured, train, test, **settings)
+
+
+def padded_and_measured(train: pd.DataFrame, test: pd.DataFrame, **settings: Any) -> dict[str, float]:
+    """`train_padded`, then measure on the test part."""
+    return figures(train_padded(train, **settings), test)
 
 
 def fit_and_measure(model: Recommender, train: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
@@ -100,6 +112,13 @@ def fit_and_measure(model: Recommender, train: pd.DataFrame, test: pd.DataFrame)
     with contextlib.redirect_stdout(io.StringIO()):  # the line per epoch
         model.fit(train)
     return figures(model, test)
+
+
+def fit_and_compare(model, other, train: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
+    """Train, measure, and compare with another model: the paired difference in MRR@20 and its interval."""
+    measured = fit_and_measure(model, train, test)
+    mrr = compare(model, other, test).query("metric == 'mrr'").iloc[0]
+    return measured | {name: float(mrr[name]) for name in ("difference", "low", "high")}
 
 
 def train_padded(train: pd.DataFrame, detach: bool, n_epochs: int = 5, batch_size: int = 128, seed: int = 1) -> GRU4Rec:
@@ -126,7 +145,7 @@ def train_padded(train: pd.DataFrame, detach: bool, n_epochs: int = 5, batch_siz
                     hidden.append(h)
                 scores = network.score_all(torch.stack(hidden, dim=1)[real])
                 optimiser.zero_grad()
-                F.cross_entropy(scores, targets[real]).backward()
+                F.cross_entropy(scores, targets[real].to(scores.device)).backward()
                 optimiser.step()
     network.eval()
     return model
@@ -135,7 +154,8 @@ def train_padded(train: pd.DataFrame, detach: bool, n_epochs: int = 5, batch_siz
 TABLES = {"training": training_table, "tuning": tuning_table, "batching": batching_table}
 MODEL_CODE = (
     "clickfile", "clicks", "toyshop", "metrics", "evaluation", "recommender", "cells", "network", "batching",
-    "sampling", "losses", "optim", "training", "settings", "gru4rec", "baselines/pop", "baselines/markov",
+    "sampling", "losses", "optim", "training", "settings", "gru4rec",
+    "baselines/pop", "baselines/markov", "datasets", "experiments",
 )  # fmt: skip
 
 
@@ -144,17 +164,19 @@ def code_hash() -> str:
     digest = hashlib.sha256()
     for module in MODEL_CODE:
         tree = ast.parse((Path(__file__).parent / f"{module}.py").read_text("utf8"))
-        for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if (
-                isinstance(body, list)
-                and body
-                and isinstance(body[0], ast.Expr)
-                and isinstance(body[0].value, ast.Constant)
-            ):
-                body[0] = ast.Pass()
-        digest.update(ast.dump(tree).encode())
+        digest.update(repr(_shape(tree)).encode())
     return digest.hexdigest()[:12]
+
+
+def _shape(node: Any) -> Any:
+    """A syntax tree as nested lists, without docstrings and empty fields: the same in every version of Python."""
+    if isinstance(node, list):
+        docstring = node and isinstance(node[0], ast.Expr) and isinstance(node[0].value, ast.Constant)
+        return [_shape(child) for child in (node[1:] if docstring else node)]
+    if isinstance(node, ast.AST):
+        fields = [(name, _shape(value)) for name, value in ast.iter_fields(node) if value not in (None, [])]
+        return [type(node).__name__, *fields]
+    return repr(node)
 
 
 def run(name: str, out: Path) -> pd.DataFrame:
@@ -163,7 +185,7 @@ def run(name: str, out: Path) -> pd.DataFrame:
     out.mkdir(parents=True, exist_ok=True)
     fresh = pd.read_csv(path).query("code == @code").to_dict("records") if path.exists() else []
     rows: list[dict[str, Any]] = []
-    for key, measure in TABLES[name]():
+    for key, settings, measure in TABLES[name]():
         same = [row for row in fresh if key.items() <= row.items()]
         if same:
             rows.append(same[0])
@@ -173,6 +195,7 @@ def run(name: str, out: Path) -> pd.DataFrame:
         made = {
             "seconds": round(time.perf_counter() - began, 1),
             "date": datetime.date.today().isoformat(),
+            "settings": json.dumps(settings),
             "versions": f"python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}",
             "code": code,
         }

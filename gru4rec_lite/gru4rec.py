@@ -24,10 +24,9 @@ from .evaluation import evaluate
 from .losses import LOSSES
 from .network import Network
 from .optim import Adagrad
-from .recommender import Recommender, Stream
+from .recommender import Recommender, Stream, rows_at_once
 from .sampling import NegativeSampler
 
-SCORES_AT_ONCE = 4_000_000  # numbers in a block of scores: 16 MB
 SESSIONS_AT_ONCE = 512  # sessions whose hidden states are computed side by side
 
 
@@ -140,6 +139,10 @@ class GRU4Rec(Recommender):
         self._history, best = saved.restore() if saved and resume else ([], {})
         if keep_best and self._history and not best:
             raise ValueError("keep_best=True: the checkpoint holds no best epoch, as if written without it; start anew")
+        if len(self._history) > self.n_epochs:
+            raise ValueError(
+                f"n_epochs={self.n_epochs}: the checkpoint has {len(self._history)} epochs behind it already"
+            )
         best = best if keep_best else {}
         epochs = range(len(self._history) + 1, self.n_epochs + 1)
         loss = partial(LOSSES[self.loss], bpreg=self.bpreg) if self.loss == "bpr-max" else LOSSES[self.loss]
@@ -166,7 +169,7 @@ class GRU4Rec(Recommender):
     @torch.no_grad()
     def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray | None = None) -> Iterator[Tensor]:
         """See `Recommender.scores`."""
-        rows = max(1, SCORES_AT_ONCE // len(self.items))
+        rows = rows_at_once(len(self.items))
         for first in range(0, len(offsets) - 1, SESSIONS_AT_ONCE):
             hidden = self._hidden(items, offsets[first : first + SESSIONS_AT_ONCE + 1])
             for part in hidden.split(rows):

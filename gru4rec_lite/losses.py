@@ -27,8 +27,7 @@ def cross_entropy(scores: Tensor, is_negative: Tensor) -> Tensor:
         ``(B,)`` loss of each lane; zero for a lane without negatives.
 
     Source: Hidasi & Karatzoglou, "Recurrent neural networks with top-k gains", CIKM 2018, §3.1 (the stable form: the
-        2016 code
-    took the logarithm of a softmax that had already been rounded to zero).
+    2016 code took the logarithm of a softmax that had already been rounded to zero).
     """
     target = scores.diagonal()
     competing = scores.masked_fill(~is_negative, -float("inf"))

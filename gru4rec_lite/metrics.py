@@ -29,7 +29,7 @@ def rank_of_target(scores: Tensor, targets: Tensor, ties: str = "conservative") 
     """
     if ties not in TIES:
         raise ValueError(f"ties={ties!r}: must be one of {', '.join(TIES)}")
-    target = scores.gather(1, targets.unsqueeze(1))  # (P, 1)
+    target = scores.gather(1, targets.to(scores.device).unsqueeze(1))  # (P, 1)
     above = (scores > target).sum(dim=1).cpu()  # counts go to the CPU: not every accelerator has float64
     at_least = (scores >= target).sum(dim=1).cpu()
     if bool(scores.isnan().any()):
@@ -56,8 +56,7 @@ def bootstrap(values: np.ndarray, sessions: np.ndarray, n: int = 1000, seed: int
     """Means of ``n`` resampled test sets, to read an interval from.
 
     Whole sessions are drawn with replacement, not predictions: those of one session stand and fall together, so drawing
-        them
-    one by one would promise too narrow an interval.
+    them one by one would promise too narrow an interval.
 
     Args:
         values: ``(P,)`` or ``(P, M)`` value(s) of each prediction.

@@ -1,8 +1,7 @@
 """The network: item table → recurrent layers → scores of some candidates, or of the whole catalogue.
 
-The tables are only ever touched through rows, so that a training step costs the same whatever the
-catalogue: it gathers the rows it needs, differentiates with respect to them, and hands their gradients back to the
-optimiser.
+The tables are only ever touched through rows, so that a training step costs the same whatever the catalogue: it
+gathers the rows it needs, differentiates with respect to them, and hands their gradients back to the optimiser.
 
 Source: Hidasi et al., ICLR 2016, §3.1 and figure 1; the shared table: Hidasi & Karatzoglou, CIKM 2018, §4.4
 (constrained embedding).
@@ -37,7 +36,7 @@ class Network(nn.Module):
         dropout_embed, dropout_hidden: drop probabilities of the input rows and of each layer's hidden state.
 
     Parameters: ``item_in`` ``(N, W)`` (absent when shared), ``item_out`` ``(N, H)``, ``bias_out`` ``(N, 1)``, and the
-        layers' own.
+    layers' own.
     """
 
     def __init__(

@@ -3,8 +3,7 @@
     acc ← acc + g²          v ← momentum · v - lr · g / √(acc + eps)          w ← w + v
 
 The accumulator starts at 0. In a table, rows that a step does not touch stay as they are, bit for bit, and a row that a
-step touches
-twice is updated once, with the sum of its gradients: squaring them one by one would be another algorithm.
+step touches twice is updated once, with the sum of its gradients: squaring them one by one would be another algorithm.
 
 Source: Duchi et al., "Adaptive subgradient methods", 2011; the row-wise form as in the authors' code.
 """
@@ -56,11 +55,9 @@ class Adagrad:
         """
         table, acc = self.parameters[name], self.state[f"acc.{name}"]
         if len(rows) > len(table) and not self.momentum:
-            # fewer rows than occurrences: update them all, since a gradient of 0 changes nothing (but for momentum) in
-            # the others
+            # fewer rows than occurrences: update them all; a gradient of 0 changes nothing where there is no momentum
             return self.update(name, torch.zeros_like(table).index_add_(0, rows, grad))
-        # The first-come place of a row stands for all its repeats; shapes stay static (no unique(), whose size the host
-        # would wait for)
+        # one place of a row stands for all its repeats; shapes stay static, where unique() would make the host wait
         place = torch.arange(len(rows), device=rows.device)
         stands_for = torch.empty(len(table), dtype=torch.int64, device=rows.device)
         stands_for[rows] = place

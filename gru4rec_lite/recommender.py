@@ -21,6 +21,7 @@ from torch import Tensor
 from . import clicks as click_log
 from . import files
 
+SCORES_AT_ONCE = 4_000_000  # numbers in a block of scores
 UNKNOWN = -1  # the number of an item that is not in the item index
 
 
@@ -144,7 +145,7 @@ class Recommender:
         numbers = self.items.get_indexer(ids)
         if (numbers < 0).any():
             names = ", ".join(map(repr, ids[numbers < 0].unique()[:5]))
-            _warn(f"unknown items are left out: {names} (item ids here look like {self.items[0]!r})")
+            _warn(f"unknown items are left out: {names} (item ids here look like {self.items[:1].tolist()[0]!r})")
         return numbers
 
     def _lists(self, scores: Tensor, k: int, exclude: Sequence[Any]) -> list[pd.DataFrame]:
@@ -183,6 +184,11 @@ def _warn(message: str) -> None:
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in (__package__, "torch"):
         level, frame = level + 1, frame.f_back  # type: ignore[assignment]
     warnings.warn(message, stacklevel=level)
+
+
+def rows_at_once(n_items: int) -> int:
+    """How many rows of scores to make at a time, so that a block stays at 16 MB of float32 whatever the catalogue."""
+    return max(1, SCORES_AT_ONCE // n_items)
 
 
 class Stream:

@@ -29,8 +29,7 @@ def plain(value: Any) -> Any:
 def find_device(name: str) -> torch.device:
     """A torch device by name, "auto" for the first there is of cuda, mps, cpu; ValueError if it cannot be had."""
     if name == "auto":
-        mps = torch.backends.mps.is_available()
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if _mps_works() else "cpu")
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
@@ -38,6 +37,16 @@ def find_device(name: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise ValueError(f"device={name!r}: must be 'auto', 'cpu' or a device that is here ({reason})") from error
     return device
+
+
+def _mps_works() -> bool:
+    if not torch.backends.mps.is_available():
+        return False
+    try:  # virtual Macs report it, and fail at the first allocation
+        torch.ones(1, device="mps")
+    except RuntimeError:
+        return False
+    return True
 
 
 def check(s: GRU4Rec) -> None:
@@ -48,7 +57,7 @@ def check(s: GRU4Rec) -> None:
             raise ValueError(f"{name}={getattr(s, name)!r}: must be {allowed}")
 
     def one_of(name: str, allowed) -> None:
-        require(name, getattr(s, name) in allowed, "one of " + ", ".join(map(repr, allowed)))
+        require(name, getattr(s, name) in list(allowed), "one of " + ", ".join(map(repr, allowed)))
 
     one_of("cell", CELLS)
     one_of("embedding", EMBEDDINGS)
@@ -75,6 +84,7 @@ def check(s: GRU4Rec) -> None:
     require("logq", not s.logq or s.loss == "cross-entropy", f"left alone with loss={s.loss!r}: for cross-entropy only")
     uses_elu = s.output == "elu" or (s.output == "auto" and s.loss == "bpr-max")
     require("elu", s.elu == 0.5 or uses_elu, "left alone unless output is 'elu'")
+    require("batch_size", s.batch_size + s.n_samples > 1, "at least 2 with n_samples=0: a lone lane has no negatives")
     require("sample_alpha", s.sample_alpha == 0.75 or s.n_samples > 0, "left alone with n_samples=0, which draws none")
     width = s.layers[-1] if s.embedding == "shared" else s.embedding_size if s.embedding == "separate" else None
     fits = s.embedding_size in (None, width)

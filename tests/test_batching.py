@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gru4rec_lite import batching
+from gru4rec_lite import batching, solutions
 from gru4rec_lite.batching import SessionParallel
 from gru4rec_lite.museum import batching as broken
 
@@ -174,9 +174,9 @@ def test_the_tensors_have_the_documented_types():
     assert [t.dtype for t in step] == [torch.int64, torch.int64, torch.bool, torch.int64]
 
 
-@pytest.mark.parametrize("batch_size", [0, -1])
+@pytest.mark.parametrize("batch_size", [0, -1, 2.5])
 def test_a_batch_needs_a_lane(batch_size):
-    with pytest.raises(ValueError, match=f"batch_size={batch_size}: must be at least 1"):
+    with pytest.raises(ValueError, match=f"batch_size={batch_size}: must be a whole number of at least 1"):
         SessionParallel(*flat([3]), batch_size)
 
 
@@ -256,3 +256,15 @@ def test_padding_holds_the_same_pairs_among_cells_that_are_not_real(lengths, bat
             assert real[row].tolist() == sorted(real[row].tolist(), reverse=True)  # padding stands at the end
         assert not inputs[~real].any()
         assert not targets[~real].any()
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 7, 32])
+def test_padding_wastes_what_the_padded_tensors_show(batch_size):
+    lengths = np.random.default_rng(batch_size).integers(1, 9, size=30)
+    offsets = np.concatenate(([0], lengths.cumsum()))
+    real = [cells for _, _, cells in batching.padded(np.zeros(offsets[-1], dtype=int), offsets, batch_size)]
+    cells, pairs = sum(r.numel() for r in real), sum(int(r.sum()) for r in real)
+    assert batching.padding_waste(lengths, batch_size) == pytest.approx(1 - pairs / cells)
+    assert batching.padding_waste(lengths, batch_size) == pytest.approx(
+        solutions.padding_waste(lengths.tolist(), batch_size)
+    )

@@ -351,7 +351,8 @@ def test_the_last_days_are_the_test_and_crossing_sessions_go_to_neither(capsys):
     assert test["SessionId"].unique().tolist() == [4, 6]
     assert train.attrs["crossing"] == test.attrs["crossing"] == 2
     assert capsys.readouterr().out == (
-        "train: 6 clicks in 3 sessions; test: 4 clicks in 2 sessions; 2 sessions cross the cut and go to neither\n"
+        "train: 6 clicks in 3 sessions\ntest: 4 clicks in 2 sessions\n"
+        "sessions that cross the cut and go to neither: 2\n"
     )
     clicks.split_by_time(log, days=2, verbose=False)
     assert capsys.readouterr().out == ""

@@ -88,7 +88,8 @@ def test_defaults_go_with_every_loss_and_may_be_written_out(loss):
 
 
 def test_the_edges_are_allowed():
-    GRU4Rec(layers=(1,), batch_size=1, n_samples=0, n_epochs=1, seed=0, logq=0)
+    GRU4Rec(layers=(1,), batch_size=2, n_samples=0, n_epochs=1, seed=0, logq=0)
+    GRU4Rec(batch_size=1, n_samples=1)
     GRU4Rec(dropout_embed=0, dropout_hidden=0.999, momentum=0)
     for alpha in (0, 1):
         GRU4Rec(sample_alpha=alpha)

@@ -13,6 +13,7 @@ ENVIRONMENT = {
     "ATEN_CPU_CAPABILITY": "avx2",
     "MKL_CBWR": "AVX2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "CUDA_VISIBLE_DEVICES": "",  # a GPU adds in another order; readers in Jupyter use theirs
     "TQDM_DISABLE": "1",  # a progress bar's text is never twice the same
 }
 

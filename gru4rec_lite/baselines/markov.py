@@ -14,9 +14,7 @@ from scipy import sparse
 from torch import Tensor
 
 from .. import clicks as click_log
-from ..recommender import Recommender
-
-ROWS_AT_ONCE = 1024
+from ..recommender import Recommender, rows_at_once
 
 
 @dataclass(eq=False)
@@ -49,8 +47,9 @@ class Markov(Recommender):
 
     def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray) -> Iterator[Tensor]:
         last = last_known_clicks(items, offsets)
-        for first in range(0, len(last), ROWS_AT_ONCE):
-            i = last[first : first + ROWS_AT_ONCE]
+        rows = rows_at_once(len(self.items))
+        for first in range(0, len(last), rows):
+            i = last[first : first + rows]
             counts = (
                 self.counts[np.maximum(i, 0)].toarray() * (i >= 0)[:, None]
             )  # nothing clicked yet: popularity alone

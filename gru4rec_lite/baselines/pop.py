@@ -12,9 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import clicks as click_log
-from ..recommender import Recommender
-
-ROWS_AT_ONCE = 1024
+from ..recommender import Recommender, rows_at_once
 
 
 @dataclass(eq=False)
@@ -31,8 +29,9 @@ class Pop(Recommender):
 
     def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray) -> Iterator[Tensor]:
         n_predictions = int(np.maximum(np.diff(offsets) - 1, 0).sum())
-        for first in range(0, n_predictions, ROWS_AT_ONCE):
-            yield self.support.expand(min(ROWS_AT_ONCE, n_predictions - first), -1)
+        rows = rows_at_once(len(self.items))
+        for first in range(0, n_predictions, rows):
+            yield self.support.expand(min(rows, n_predictions - first), -1)
 
     def tensors(self) -> dict[str, Tensor]:
         return {"support": self.support}
