@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from . import clicks as click_log
-from . import files, settings, training
-from .batching import SessionParallel
+from . import compiling, files, settings, training
+from .batching import SessionParallel, side_by_side, whole_sessions
 from .evaluation import evaluate
 from .losses import LOSSES
 from .network import Network
@@ -27,7 +27,7 @@ from .optim import Adagrad
 from .recommender import Recommender, Stream, rows_at_once
 from .sampling import NegativeSampler
 
-SESSIONS_AT_ONCE = 512  # sessions whose hidden states are computed side by side
+STATES_AT_ONCE = 4_000_000  # numbers in the hidden states of sessions that are run side by side
 
 
 @dataclass(eq=False)
@@ -51,6 +51,9 @@ class GRU4Rec(Recommender):
         dropout_embed, dropout_hidden: drop probabilities of the input rows and of each layer's hidden state.
         learning_rate, momentum: of Adagrad.
         n_epochs: passes over the training sessions.
+        compile: True: training steps run compiled (torch.compile, which needs a C++ compiler or Triton); False: as they
+            are; "auto": compiled when the run is long enough to pay for it. Same arithmetic up to rounding; dropout
+            masks are other ones.
         seed: same seed, same machine, same model.
         device: whatever torch.device takes, or "auto" (cuda, mps, cpu: the first there is).
 
@@ -75,6 +78,7 @@ class GRU4Rec(Recommender):
     learning_rate: float = 0.05
     momentum: float = 0.0
     n_epochs: int = 10
+    compile: str | bool = "auto"
     seed: int = 42
     device: str = "auto"
 
@@ -147,8 +151,9 @@ class GRU4Rec(Recommender):
         epochs = range(len(self._history) + 1, self.n_epochs + 1)
         loss = partial(LOSSES[self.loss], bpreg=self.bpreg) if self.loss == "bpr-max" else LOSSES[self.loss]
         for epoch in training.train(
-            self.network, optimiser, loss, plan, sampler, epochs, self._logq, self.seed, progress
-        ):
+            self.network, optimiser, loss, plan, sampler, epochs, self._logq, self.seed, progress,
+            compiling.wanted(self.compile, self.network, plan, self.n_samples, len(epochs)),
+        ):  # fmt: skip
             row = {"epoch": epoch.number, "loss": epoch.loss, "clicks_per_s": epoch.clicks_per_s}
             line = f"epoch {epoch.number:>2}  loss {epoch.loss:.4f}"
             if valid is not None:
@@ -169,25 +174,36 @@ class GRU4Rec(Recommender):
     @torch.no_grad()
     def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray | None = None) -> Iterator[Tensor]:
         """See `Recommender.scores`."""
-        rows = rows_at_once(len(self.items))
-        for first in range(0, len(offsets) - 1, SESSIONS_AT_ONCE):
-            hidden = self._hidden(items, offsets[first : first + SESSIONS_AT_ONCE + 1])
-            for part in hidden.split(rows):
-                yield self.network.score_all(part)
+        for first, last in whole_sessions(offsets, STATES_AT_ONCE // sum(self.layers)):
+            yield from self._score_all(self._hidden(items, offsets[first : last + 1]))
 
     def _hidden(self, items: np.ndarray, offsets: np.ndarray) -> Tensor:
-        """Hidden state after every click but the last of each session: ``(P, H)``, in session order."""
-        lengths = np.maximum(np.diff(offsets) - 1, 0)
-        place = lengths.cumsum() - lengths  # where each session's predictions begin
-        longest_first = np.argsort(-lengths, kind="stable")
-        hidden = self.network.item_out.new_empty(int(lengths.sum()), self.layers[-1])
-        state = self.network.zeros(len(lengths))
-        for t in range(int(lengths.max(initial=0))):
-            going_on = longest_first[: int((lengths > t).sum())]
-            clicked = torch.from_numpy(items[offsets[going_on] + t]).to(self._device)
-            state = self._click(clicked, [s[: len(going_on)] for s in state])
-            hidden[torch.from_numpy(place[going_on] + t).to(self._device)] = state[-1][:, 0]
-        return hidden
+        """Hidden state after every click but the last of each session: ``(P, H)``, in session order.
+
+        All sessions side by side, layer by layer: what a layer makes of its inputs is one product over all clicks, and
+        only what it makes of its state goes click by click.
+        """
+        click, widths, place = side_by_side(offsets)
+        if not widths:
+            return self.network.item_out.new_empty(0, self.layers[-1])
+        clicked = torch.from_numpy(items[click]).to(self._device)
+        x, known = self.network.input_table[clicked.clamp(min=0)], (clicked >= 0)[:, None, None].split(widths)
+        some_unknown = bool((items[click] < 0).any())
+        for layer in self.network.layers:
+            state, after = layer.zeros(len(offsets) - 1), []
+            for gates, is_known in zip(layer.input_gates(x).split(widths), known, strict=True):
+                before = state[: len(gates)]  # sessions that have ended are the last
+                state = layer.step(gates, before)
+                if some_unknown:  # an unknown click changes nothing
+                    state = torch.where(is_known, state, before)
+                after.append(state[:, 0])
+            x = torch.cat(after)
+        return x[torch.from_numpy(place).to(self._device)]
+
+    def _score_all(self, hidden: Tensor) -> Iterator[Tensor]:
+        """Scores of the whole catalogue in blocks: ``(P, H) -> (p, N)`` each."""
+        for part in hidden.split(rows_at_once(len(self.items))):
+            yield self.network.score_all(part)
 
     def _click(self, clicked: Tensor, state: list[Tensor]) -> list[Tensor]:
         """The state after one more click of each session ``(b,)``; an unknown one (-1) changes nothing."""
@@ -217,7 +233,7 @@ class GRU4Rec(Recommender):
 
     def _identity(self, log: click_log.Sessions, valid: pd.DataFrame | None) -> dict[str, Any]:
         """What must be the same for training to be resumed; more epochs or another device are fine."""
-        same = {name: value for name, value in asdict(self).items() if name not in ("n_epochs", "device")}
+        same = {name: value for name, value in asdict(self).items() if name not in ("n_epochs", "compile", "device")}
         validation = None if valid is None else click_log.encode(valid, log.index)
         same["valid"] = validation and files.fingerprint(validation.items, validation.offsets)
         return {**same, "clicks": files.fingerprint(log.items, log.offsets), "items": log.index.tolist()}

@@ -36,11 +36,12 @@ class Adagrad:
         self.lr, self.momentum = lr, momentum
         kinds = ("acc", "velocity") if momentum else ("acc",)
         self.state = {f"{kind}.{name}": torch.zeros_like(p) for kind in kinds for name, p in self.parameters.items()}
+        self._leader = {p.shape[0]: p.new_empty(p.shape[0], dtype=torch.int64) for p in self.parameters.values()}
 
     def update(self, name: str, grad: Tensor) -> None:
         """Update a whole parameter in place with a gradient of its shape."""
-        acc = self.state[f"acc.{name}"].add_(grad.square())
-        change = grad * (acc + EPS).rsqrt() * -self.lr
+        acc = self.state[f"acc.{name}"].addcmul_(grad, grad)
+        change = (acc + EPS).rsqrt_().mul_(grad).mul_(-self.lr)  # in place: allocations cost more than arithmetic here
         if self.momentum:
             change = self.state[f"velocity.{name}"].mul_(self.momentum).add_(change)
         self.parameters[name].add_(change)
@@ -58,17 +59,14 @@ class Adagrad:
             # fewer rows than occurrences: update them all; a gradient of 0 changes nothing where there is no momentum
             return self.update(name, torch.zeros_like(table).index_add_(0, rows, grad))
         # one place of a row stands for all its repeats; shapes stay static, where unique() would make the host wait
-        place = torch.arange(len(rows), device=rows.device)
-        stands_for = torch.empty(len(table), dtype=torch.int64, device=rows.device)
-        stands_for[rows] = place
-        leader = stands_for[rows]  # (R,) one of the places of the same row, the same for all of them
-        summed = torch.zeros_like(grad).index_add_(0, leader, grad)[leader]
-        new_acc = acc[rows] + summed.square()
-        change = summed * (new_acc + EPS).rsqrt() * -self.lr
+        leader = self._leader[len(table)].index_copy_(0, rows, torch.arange(len(rows), device=rows.device))[rows]
+        summed = torch.zeros_like(grad).index_add_(0, leader, grad)[leader]  # (R, W)
+        new_acc = acc[rows].addcmul_(summed, summed)
+        change = (new_acc + EPS).rsqrt_().mul_(summed).mul_(-self.lr)
         if self.momentum:
             velocity = self.state[f"velocity.{name}"]
-            change = change + self.momentum * velocity[rows]
+            change = change.add_(velocity[rows], alpha=self.momentum)
             velocity[rows] = change
         # all repeats of a row write the same value, so it does not matter which of them is last
         acc[rows] = new_acc
-        table[rows] = table[rows] + change
+        table[rows] = change.add_(table[rows])

@@ -20,6 +20,8 @@ class NegativeSampler:
         alpha: 0 draws every item equally often, 1 by popularity.
         device: where the draws are made.
 
+    ``popularity`` and ``probability`` ``(N,)``: how often an item is clicked, and drawn.
+
     Raises:
         ValueError: alpha outside 0..1, or n_samples below 0.
 
@@ -31,21 +33,22 @@ class NegativeSampler:
             raise ValueError(f"sample_alpha={alpha}: must be between 0 (uniform) and 1 (by popularity)")
         if n_samples < 0:
             raise ValueError(f"n_samples={n_samples}: must be 0 or more")
-        # double where the device has it: in float32 the running sum of a long tail stands still
-        support = support.to(device, torch.float32 if torch.device(device).type == "mps" else torch.float64)
-        self.n_samples = n_samples
-        self.popularity = support / support.sum()  # (N,)
+        support = support.double().cpu()
+        popularity = support / support.sum()
         weight = torch.where(support > 0, support**alpha, 0.0)  # 0^0 would be 1: an item without clicks is never drawn
-        self.probability = weight / weight.sum()  # (N,)
-        self._cumulative = self.probability.cumsum(0)
+        probability = weight / weight.sum()
+        keep, alias = alias_table(probability)
+        self.n_samples = n_samples
+        dtype = torch.float32 if torch.device(device).type == "mps" else torch.float64  # double where it can be had
+        self.popularity, self.probability, self._keep = (t.to(device, dtype) for t in (popularity, probability, keep))
+        self._alias = alias.to(device)
 
     def draw(self, n_steps: int) -> Tensor:
         """Independent draws with replacement: ``(n_steps, n_samples)`` int64."""
         shape = (n_steps, self.n_samples)
-        uniform = torch.rand(shape, dtype=self._cumulative.dtype, device=self._cumulative.device)
-        # up to the last value of the sum itself, which rounding leaves a little off 1; right: an item of probability 0
-        # is skipped
-        return torch.searchsorted(self._cumulative, uniform * self._cumulative[-1], right=True)
+        cell = torch.randint(len(self._keep), shape, device=self._keep.device)
+        kept = torch.rand(shape, dtype=self._keep.dtype, device=self._keep.device) < self._keep[cell]
+        return torch.where(kept, cell, self._alias[cell])
 
     def expected_count(self, items: Tensor, lanes: int) -> Tensor:
         """How often each item is expected among a step's candidates, the target's own column aside: ``(C,) -> (C,)``.
@@ -56,6 +59,37 @@ class NegativeSampler:
         popularity^alpha.
         """
         return (lanes - 1) * self.popularity[items] + self.n_samples * self.probability[items]
+
+
+def alias_table(probability: Tensor) -> tuple[Tensor, Tensor]:
+    """Makes a draw from N items cost the same whatever N: keep ``(N,)`` and alias ``(N,)``, from ``(N,)``.
+
+    There is a cell for each item, and all cells are equally likely. Cell i gives item i with probability ``keep[i]``,
+    else item ``alias[i]``. A rare item leaves room in its own cell; frequent ones fill it, one after the other. What is
+    missing so far and what is left over so far are two running sums, so who fills which cell is found by searching
+    instead of by a loop over items.
+
+    Source: Walker, "An efficient method for generating discrete random variables with general distributions", 1977.
+    """
+    share = probability * len(probability)  # 1: exactly fills its cell
+    is_rare = share < share.max().clamp(max=1.0)
+    rare, frequent = is_rare.nonzero().squeeze(1), (~is_rare).nonzero().squeeze(1)
+    missing, left_over = 1.0 - share[rare], share[frequent] - 1.0
+    missing_so_far, left_so_far = missing.cumsum(0), left_over.cumsum(0)
+    keep, alias = torch.ones_like(share), torch.arange(len(share), device=share.device)
+
+    keep[rare] = share[rare]
+    missing_before = torch.cat((missing_so_far.new_zeros(1), missing_so_far))[:-1]  # as below to the bit
+    filled_by = torch.searchsorted(left_so_far, missing_before, right=True)
+    alias[rare] = frequent[filled_by.clamp(max=len(frequent) - 1)]
+
+    # a frequent item fills its last cell whole, though it may no longer have enough: what that takes from its own cell
+    # the next frequent item fills
+    last_cell = torch.searchsorted(missing_so_far, left_so_far)
+    taken = torch.cat((missing_so_far, left_so_far[-1:]))[last_cell] - left_so_far
+    keep[frequent[:-1]] = 1.0 - taken[:-1].clamp(0.0, 1.0)
+    alias[frequent[:-1]] = frequent[1:]
+    return keep, alias
 
 
 def negatives(candidates: Tensor, targets: Tensor) -> Tensor:

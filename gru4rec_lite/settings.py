@@ -63,6 +63,7 @@ def check(s: GRU4Rec) -> None:
     one_of("embedding", EMBEDDINGS)
     one_of("loss", LOSSES)
     one_of("output", ("auto", *OUTPUTS))
+    require("compile", s.compile == "auto" or isinstance(s.compile, bool), "'auto', True or False")
     units = isinstance(s.layers, tuple) and len(s.layers) > 0 and all(_whole(u, 1) for u in s.layers)
     require("layers", units, "units of each layer, for example (100,)")
     for name, least in {"batch_size": 1, "n_samples": 0, "n_epochs": 1, "seed": 0}.items():

@@ -16,9 +16,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.func import functional_call
 from tqdm.auto import tqdm
 
 from .batching import SessionParallel, Step
+from .compiling import CompiledStep
 from .network import Network
 from .optim import Adagrad
 from .sampling import NegativeSampler, correct_logq, negatives
@@ -59,29 +61,42 @@ def train_step(
     # 1. the state each lane goes on with; a lane that starts a session starts from zero
     state = [s[step.lanes].masked_fill(step.resets[:, None, None], 0.0) for s in state]
 
-    # 2. the rows this step touches, as copies that gradients stop at (shared: one table gives inputs and candidates)
+    # 2. the rows this step touches, copied from the tables (shared: one table gives inputs and candidates)
     candidates = torch.cat((step.targets, samples))  # (C,)
     touched = {"item_in": step.inputs, "item_out": candidates, "bias_out": candidates}
     if "item_in" not in network.tables:
         touched = {"item_out": torch.cat((step.inputs, candidates)), "bias_out": candidates}
-    rows = {name: getattr(network, name).detach()[index].requires_grad_() for name, index in touched.items()}
+    rows = {name: optimiser.parameters[name][index] for name, index in touched.items()}
+    layers = {name: p for name, p in optimiser.parameters.items() if name not in network.tables}
 
     # 3. forward: clicks → hidden state → scores of the candidates → loss
-    inputs = rows.get("item_in", rows["item_out"])[: len(step.inputs)]
-    hidden, state = network(inputs, state)
-    scores = network.score(hidden, rows["item_out"][-len(candidates) :], rows["bias_out"])  # (b, C)
-    if logq:
-        scores = correct_logq(scores, sampler.expected_count(candidates, len(step.inputs)), logq)
-    mean_loss = loss(scores, negatives(candidates, step.targets)).mean()
+    def forward(rows: dict[str, Tensor], layers: dict[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
+        inputs = rows.get("item_in", rows["item_out"])[: len(step.inputs)]
+        hidden, new_state = functional_call(network, layers, (inputs, state))
+        scores = network.score(hidden, rows["item_out"][-len(candidates) :], rows["bias_out"])  # (b, C)
+        if logq:
+            scores = correct_logq(scores, sampler.expected_count(candidates, len(step.inputs)), logq)
+        return loss(scores, negatives(candidates, step.targets)).mean(), new_state
 
     # 4. gradients of the rows and of the layers' weights, and their update
-    layers = {name: p for name, p in network.named_parameters() if name not in network.tables}
-    grads = torch.autograd.grad(mean_loss, [*rows.values(), *layers.values()])
-    for (name, index), grad in zip(touched.items(), grads, strict=False):
-        optimiser.update_rows(name, index, grad)
-    for name, grad in zip(layers, grads[len(rows) :], strict=True):
+    mean_loss, new_state, row_grads, layer_grads = gradients(forward, rows, layers)
+    for name, index in touched.items():
+        optimiser.update_rows(name, index, row_grads[name])
+    for name, grad in layer_grads.items():
         optimiser.update(name, grad)
-    return mean_loss.detach(), [s.detach() for s in state]
+    return mean_loss, new_state
+
+
+def gradients(forward: Callable, rows: dict[str, Tensor], layers: dict[str, Tensor]) -> tuple:
+    """What ``forward`` returns, a loss and a state, cut from their past; and the gradients of the loss, by name."""
+    if torch.compiler.is_compiling():  # which cannot see through autograd.grad; as it is, torch.func is slower
+        grads, (loss, state) = torch.func.grad_and_value(forward, argnums=(0, 1), has_aux=True)(rows, layers)
+        return loss, state, *grads
+    rows, layers = ({name: t.detach().requires_grad_() for name, t in part.items()} for part in (rows, layers))
+    loss, state = forward(rows, layers)
+    grads = iter(torch.autograd.grad(loss, [*rows.values(), *layers.values()]))
+    row_grads, layer_grads = ({name: next(grads) for name in part} for part in (rows, layers))
+    return loss.detach(), [s.detach() for s in state], row_grads, layer_grads
 
 
 class Epoch(NamedTuple):
@@ -102,27 +117,34 @@ def train(
     logq: float = 0.0,
     seed: int = 42,
     progress: bool = True,
+    compile: bool = False,
 ) -> Iterator[Epoch]:
     """Train epoch after epoch, yielding after each; what is done in between (validate, save) is the caller's.
 
     The random numbers of an epoch depend on the seed and the epoch's number alone, so training resumed after epoch 3
     goes on as if it had never stopped. The caller's own random state is left as it was.
 
+    Args:
+        compile: run the steps of full width compiled; the same arithmetic up to rounding, but other dropout masks.
+
     Raises:
         Diverged: the loss is not a number any more.
     """
+    full_width = CompiledStep(train_step) if compile else train_step
     for number in epochs:
         began = time.perf_counter()
         network.train()
         try:
             with seeded(seed, number, sampler.popularity.device):
-                mean = _epoch(network, optimiser, loss, plan, sampler, logq, number, progress)
+                mean = _epoch(network, optimiser, loss, plan, sampler, logq, number, progress, full_width)
         finally:
             network.eval()  # also when a reader stops a long cell and goes on with what was learned so far
         yield Epoch(number, mean, int(plan.widths.sum()) / (time.perf_counter() - began))
 
 
-def _epoch(network, optimiser, loss, plan, sampler, logq: float, number: int, progress: bool) -> float:
+def _epoch(
+    network, optimiser, loss, plan, sampler, logq: float, number: int, progress: bool, full_width: Callable
+) -> float:
     """All steps of the plan; the mean loss."""
     hide = not progress or bool(os.environ.get("TQDM_DISABLE"))  # tqdm.auto forgets its own switch in a notebook
     state, total = network.zeros(int(plan.widths[0])), sampler.popularity.new_zeros(())
@@ -134,7 +156,8 @@ def _epoch(network, optimiser, loss, plan, sampler, logq: float, number: int, pr
             if i % STEPS_PER_DRAW == 0:
                 draws = sampler.draw(STEPS_PER_DRAW).unbind()
             samples = draws[i % STEPS_PER_DRAW]
-            step_loss, state = train_step(network, optimiser, loss, step, samples, state, sampler, logq)
+            run = full_width if len(step.inputs) == plan.widths[0] else train_step
+            step_loss, state = run(network, optimiser, loss, step, samples, state, sampler, logq)
             total += step_loss * len(step.inputs)  # stays on the device
             clicks += len(step.inputs)
             if not hide and time.perf_counter() - read > SECONDS_PER_UPDATE:

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 from helpers import all_but_diagonal, catches, gradient, random_candidates
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import chisquare
 from torch.testing import assert_close
 
 from gru4rec_lite import losses, training
 from gru4rec_lite.museum import sampling as museum
-from gru4rec_lite.sampling import NegativeSampler, correct_logq, negatives
+from gru4rec_lite.sampling import NegativeSampler, alias_table, correct_logq, negatives
 
 SUPPORT = torch.tensor(
     [0, 50, 3, 1, 0, 12, 7, 200, 1, 30, 0]
@@ -41,13 +43,47 @@ def test_the_chi_square_would_notice_another_alpha():
     assert chisquare(drawn, 1_000_000 * weight / weight.sum()).pvalue < 1e-3
 
 
+def check_alias_table(probability: torch.Tensor, table=alias_table) -> None:
+    """A cell is hit with probability 1/N and gives its own item or its alias: what each item gets in all is its due."""
+    keep, alias = table(probability)
+    assert ((keep >= 0) & (keep <= 1)).all()
+    given = np.zeros(len(probability))
+    for cell, (k, other) in enumerate(zip(keep.tolist(), alias.tolist(), strict=True)):
+        given[cell] += k / len(probability)
+        given[other] += (1 - k) / len(probability)
+    assert_close(given, probability.numpy(), rtol=1e-9, atol=1e-14)
+    assert (given[probability.numpy() == 0] == 0).all()
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=60).filter(any), st.sampled_from([0.0, 0.3, 1.0]))
+def test_the_alias_table_gives_every_item_its_due(support, alpha):
+    check_alias_table(NegativeSampler(torch.tensor(support), 1, alpha).probability)
+
+
+def test_an_alias_table_with_two_cells_changed_is_caught():
+    def broken(probability):
+        keep, alias = alias_table(probability)
+        return keep, alias.roll(1)
+
+    catches(check_alias_table, NegativeSampler(SUPPORT, 1, 1.0).probability, broken)
+
+
+@pytest.mark.parametrize(
+    "support",
+    [[7], [3, 3, 3], [1, 1, 1, 97], [0, 0, 5], [1] * 1000 + [10**9], list(range(1, 2000)), [2, 1] * 500],
+    ids=["one item", "uniform", "one above all", "unclicked", "a long tail", "a staircase", "in turn"],
+)
+def test_the_alias_table_of_odd_catalogues(support):
+    check_alias_table(NegativeSampler(torch.tensor(support), 1, 1.0).probability)
+
+
 @alphas
-def test_the_ends_of_the_unit_interval_draw_the_first_and_the_last_clicked_item(alpha, monkeypatch):
-    least, most = 0.0, np.nextafter(1.0, 0.0)
-    for support, first, last in ((SUPPORT, 1, 9), (torch.tensor([4, 2, 9]), 0, 2), (torch.full((7,), 3), 0, 6)):
-        sampler = NegativeSampler(support, 2, alpha)
-        monkeypatch.setattr(torch, "rand", lambda shape, **kind: torch.tensor([[least, most]], **kind).expand(shape))
-        assert sampler.draw(1).tolist() == [[first, last]]
+def test_the_ends_of_the_unit_interval_never_draw_an_item_without_clicks(alpha, monkeypatch):
+    sampler = NegativeSampler(SUPPORT, 1000, alpha)
+    for end in (0.0, np.nextafter(1.0, 0.0)):
+        monkeypatch.setattr(torch, "rand", lambda shape, end=end, **kind: torch.full(shape, end, dtype=kind["dtype"]))
+        assert (SUPPORT[sampler.draw(3)] > 0).all()
 
 
 def test_the_last_item_of_a_long_tail_is_drawn():
@@ -56,7 +92,7 @@ def test_the_last_item_of_a_long_tail_is_drawn():
     sampler = NegativeSampler(support, 10**6, 1.0)
     probability = sampler.probability.numpy()
     assert_close(probability[1:], np.full(49_999, 1 / (10**9 + 49_999)), rtol=1e-9, atol=0)
-    assert (np.diff(sampler._cumulative.numpy()) > 0).all()
+    assert (sampler._keep > 0).all()
     assert NegativeSampler(support, 10**6, 0.0).draw(2).max() == 49_999
 
 

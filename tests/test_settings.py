@@ -33,6 +33,7 @@ BAD = {
     "learning_rate": [0, -0.1, NAN, INF, "0.1", None],
     "momentum": SHARE,
     "n_epochs": [0, -1, 2.5, True, "10", None],
+    "compile": ["yes", "True", 1, None],
     "seed": [-1, 2.5, True, "42", None],
     "device": ["cuda:99", "gpu", "", 3.5, None],
 }

@@ -1,0 +1,259 @@
+"""The compiled step against the step as it is: same weights, same batches, same samples, step by step."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from helpers import assert_same_bits, catches, random_log
+from torch.testing import assert_close
+
+from gru4rec_lite import GRU4Rec, clicks, compiling, losses, toyshop, training
+from gru4rec_lite.batching import SessionParallel
+from gru4rec_lite.cells import CELLS
+from gru4rec_lite.compiling import CompiledStep, NotCompiled, wanted
+from gru4rec_lite.network import EMBEDDINGS, Network
+from gru4rec_lite.optim import Adagrad
+from gru4rec_lite.sampling import NegativeSampler
+
+# CI has a compiler: there a test that cannot compile fails (pyproject.toml makes NotCompiled an error); elsewhere it is
+# left out
+needs_compiler = pytest.mark.skipif(
+    not os.environ.get("CI") and not any(map(shutil.which, ("g++", "clang++"))), reason="no C++ compiler"
+)
+OUTPUT = {"cross-entropy": "linear", "bpr": "tanh", "top1": "tanh", "bpr-max": "elu", "top1-max": "tanh"}
+N_ITEMS, BATCH, N_SAMPLES = 20, 5, 6
+LENGTHS = [3, 6, 2, 2, 4, 1, 7, 3, 3, 5, 2, 8, 2, 4, 4, 3]
+
+
+@pytest.fixture(autouse=True)
+def _same_draws_every_time():
+    with training.seeded(3, 1, torch.device("cpu")):
+        yield
+
+
+def setup(loss="cross-entropy", embedding="shared", layers=(6,), cell="gru", momentum=0.3, n_items=N_ITEMS, **dropout):
+    """Twin trainings, ``(one, other)``, each with a network and an optimiser of its own; and what they share."""
+    items, offsets = random_log(LENGTHS, N_ITEMS, seed=4)
+    twins = []
+    for _ in range(2):
+        with training.seeded(3, 0, torch.device("cpu")):
+            network = Network(n_items, layers, cell, embedding, output=OUTPUT[loss], **dropout).train()
+        twins.append((network, Adagrad(dict(network.named_parameters()), 0.2, momentum)))
+    return SimpleNamespace(
+        twins=twins,
+        loss=partial(losses.bpr_max, bpreg=0.7) if loss == "bpr-max" else losses.LOSSES[loss],
+        plan=SessionParallel(items, offsets, BATCH),
+        sampler=NegativeSampler(torch.ones(n_items) + torch.arange(n_items), N_SAMPLES, 0.5),
+        logq=float(loss == "cross-entropy"),
+    )
+
+
+def check_steps_agree(compiled: CompiledStep, **settings) -> None:
+    s = setup(**settings)
+    (one, one_optimiser), (other, other_optimiser) = s.twins
+    state, other_state = one.zeros(BATCH), other.zeros(BATCH)
+    compared = 0
+    for step, samples in zip(s.plan, s.sampler.draw(len(s.plan)), strict=True):
+        if len(step.inputs) < BATCH:
+            break
+        loss, state = training.train_step(one, one_optimiser, s.loss, step, samples, state, s.sampler, s.logq)
+        loss_, other_state = compiled(other, other_optimiser, s.loss, step, samples, other_state, s.sampler, s.logq)
+        assert_close(loss_, loss, rtol=0, atol=1e-4)
+        for ours, theirs in zip(other.parameters(), one.parameters(), strict=True):
+            assert_close(ours.detach(), theirs.detach(), rtol=0, atol=1e-4)
+        for ours, theirs in zip(other_state, state, strict=True):
+            assert_close(ours, theirs, rtol=0, atol=1e-4)
+        compared += 1
+    for name, tensor in one_optimiser.state.items():
+        assert_close(other_optimiser.state[name], tensor, rtol=1e-4, atol=1e-4)
+    assert compared > 6  # more than one session of each lane
+
+
+@needs_compiler
+@pytest.mark.parametrize("layers", [(6,), (5, 6)], ids=["one layer", "two layers"])
+@pytest.mark.parametrize("embedding", EMBEDDINGS)
+@pytest.mark.parametrize("loss", list(losses.LOSSES))
+def test_compiled_and_uncompiled_steps_agree(loss, embedding, layers):
+    check_steps_agree(CompiledStep(training.train_step), loss=loss, embedding=embedding, layers=layers)
+
+
+@needs_compiler
+@pytest.mark.parametrize("cell", sorted(set(CELLS) - {"gru"}))
+def test_compiled_and_uncompiled_steps_agree_for_each_cell(cell):
+    check_steps_agree(CompiledStep(training.train_step), cell=cell)
+
+
+@needs_compiler
+def test_compiled_and_uncompiled_steps_agree_where_more_rows_are_touched_than_the_table_has():
+    for momentum in (0.0, 0.3):
+        check_steps_agree(CompiledStep(training.train_step), n_items=20, momentum=momentum)
+
+
+def test_a_step_that_carries_another_state_is_caught():
+    def forgets(network, optimiser, loss, step, samples, state, *rest):
+        state = [torch.zeros_like(s) for s in state]
+        return training.train_step(network, optimiser, loss, step, samples, state, *rest)
+
+    catches(lambda step: check_steps_agree(step), forgets)
+
+
+# --- a whole training
+
+
+def fit(seed: int, compile: bool, **settings) -> list[float]:
+    """The loss of each epoch on a small log."""
+    settings = {"layers": (16,), "n_samples": 32, "batch_size": 16, "n_epochs": 3, "dropout_hidden": 0.3} | settings
+    model = GRU4Rec(**settings, seed=seed, compile=compile, device="cpu")
+    log = toyshop.simulate(300, seed=1)
+    return model.fit(log, progress=False).history["loss"].tolist()
+
+
+def check_same_curve(compiled: list[list[float]], as_it_is: list[list[float]]) -> None:
+    """Seeds × epochs each: the means differ by less than three standard errors, and spread alike."""
+    a, b = np.array(compiled), np.array(as_it_is)
+    error = np.sqrt(a.var(axis=0, ddof=1) / len(a) + b.var(axis=0, ddof=1) / len(b))
+    assert (np.abs(a.mean(axis=0) - b.mean(axis=0)) < 3 * error).all()
+
+
+@needs_compiler
+def test_learning_curves_agree_within_the_noise_of_eight_seeds():
+    as_it_is = [fit(seed, compile=False) for seed in range(8)]
+    check_same_curve([fit(seed, compile=True) for seed in range(8)], as_it_is)
+    catches(check_same_curve, [fit(seed, False, dropout_hidden=0.0) for seed in range(8)], as_it_is)
+
+
+@needs_compiler
+def test_the_same_seed_compiled_gives_the_same_weights_bit_for_bit():
+    log, weights = toyshop.simulate(100, seed=1), []
+    for _ in range(2):
+        model = GRU4Rec(layers=(8,), n_samples=8, n_epochs=2, compile=True, device="cpu").fit(log, progress=False)
+        weights.append(torch.cat([p.detach().flatten() for p in model.network.parameters()]))
+    assert_same_bits(*weights)
+
+
+@needs_compiler
+def test_one_compilation_serves_every_epoch():
+    s = setup(dropout_hidden=0.2)
+    (network, optimiser), _ = s.twins
+    run = training.train(
+        network, optimiser, s.loss, s.plan, s.sampler, range(1, 4), s.logq, progress=False, compile=True
+    )
+    next(run)
+    with torch.compiler.set_stance("fail_on_recompile"):
+        assert [epoch.number for epoch in run] == [2, 3]
+
+
+def test_many_models_in_one_process_each_get_their_own(monkeypatch):
+    compile_with, ran = torch.compile, []
+
+    def backend(graph, inputs):  # as torch.compile, without the minutes
+        ran.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", lambda step, **options: compile_with(step, backend=backend, **options))
+    for units in range(3, 15):  # torch gives up on a function after eight variants
+        check_steps_agree(CompiledStep(training.train_step), layers=(units,))
+    assert len(ran) == 12
+
+
+def test_the_tail_of_an_epoch_is_not_compiled(monkeypatch):
+    widths = []
+
+    class Spy:
+        def __init__(self, step):
+            self.step = step
+
+        def __call__(self, network, optimiser, loss, step, *rest):
+            widths.append(len(step.inputs))
+            return self.step(network, optimiser, loss, step, *rest)
+
+    monkeypatch.setattr(training, "CompiledStep", Spy)
+    s = setup()
+    list(training.train(*s.twins[0], s.loss, s.plan, s.sampler, range(1, 2), progress=False, compile=True))
+    assert set(widths) == {BATCH}
+    assert len(widths) == (s.plan.widths == BATCH).sum() < len(s.plan)
+
+
+# --- when it is used, and when it cannot be
+
+
+def compiles(monkeypatch, **settings) -> bool:
+    """Whether fit asks for a compiled step."""
+    asked = []
+    monkeypatch.setattr(training, "CompiledStep", lambda step: asked.append(step) or step)
+    log = random_click_log()
+    GRU4Rec(layers=(8,), n_samples=8, n_epochs=2, device="cpu", **settings).fit(log, progress=False)
+    return bool(asked)
+
+
+def random_click_log():
+    return clicks.prepare(toyshop.simulate(60, seed=2), verbose=False)
+
+
+def test_auto_compiles_a_run_that_is_long_enough_to_pay(monkeypatch):
+    assert not compiles(monkeypatch)
+    assert not compiles(monkeypatch, compile=False)
+    assert compiles(monkeypatch, compile=True)
+    monkeypatch.setattr(compiling, "PAYS_FROM", 0.0)
+    assert compiles(monkeypatch)
+    assert not compiles(monkeypatch, compile=False)
+
+
+def test_longer_runs_and_larger_networks_pay_sooner():
+    plan = setup().plan  # 5 lanes
+    small, large = Network(50, (10,)), Network(50, (1000,))
+    assert not wanted("auto", small, plan, 10, n_epochs=100)
+    assert wanted("auto", small, plan, 10, n_epochs=100_000)
+    assert wanted("auto", large, plan, 2048, n_epochs=10_000)
+    assert not wanted("auto", small, plan, 2048, n_epochs=10_000 // 3)
+    assert wanted(True, small, plan, 10, n_epochs=1)
+    assert not wanted(False, large, plan, 2048, n_epochs=10**6)
+
+
+def test_auto_compiles_only_where_torchs_compiler_is_at_home():
+    assert not wanted("auto", Network(50, (1000,)).to("meta"), setup().plan, 2048, n_epochs=10**6)
+
+
+def test_where_nothing_can_be_compiled_training_goes_on_and_says_so_once(monkeypatch):
+    def cannot(step, **options):
+        def run(*arguments):
+            raise RuntimeError("no working C++ compiler\nhere\n\nand a long explanation")
+
+        return run
+
+    monkeypatch.setattr(torch, "compile", cannot)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        losses_ = fit(1, compile=True)
+    assert [w.category for w in caught] == [NotCompiled]
+    message = str(caught[0].message)
+    assert "no working C++ compiler" in message
+    assert "long explanation" not in message
+    assert "install a C++ compiler" in message
+    assert losses_ == fit(1, compile=False)
+
+
+@needs_compiler
+def test_what_fails_at_the_first_step_has_changed_nothing(monkeypatch):
+    """A compiler that breaks off half-way: the step is then done once, not one and a half times."""
+
+    def backend(graph, inputs):
+        raise OSError("no space left on the device")
+
+    compile_with = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda step, **options: compile_with(step, backend=backend, **options))
+    with pytest.warns(NotCompiled, match="no space left"):
+        check_steps_agree(CompiledStep(training.train_step))
+
+
+@pytest.mark.parametrize("compile", ["yes", None, 1, "True"])
+def test_another_value_of_compile_is_refused(compile):
+    with pytest.raises(ValueError, match=f"compile={compile!r}: must be 'auto', True or False"):
+        GRU4Rec(compile=compile)
