@@ -59,14 +59,16 @@ class Adagrad:
             # fewer rows than occurrences: update them all; a gradient of 0 changes nothing where there is no momentum
             return self.update(name, torch.zeros_like(table).index_add_(0, rows, grad))
         # one place of a row stands for all its repeats; shapes stay static, where unique() would make the host wait
-        leader = self._leader[len(table)].index_copy_(0, rows, torch.arange(len(rows), device=rows.device))[rows]
-        summed = torch.zeros_like(grad).index_add_(0, leader, grad)[leader]  # (R, W)
-        new_acc = acc[rows].addcmul_(summed, summed)
+        # (index_select and index_copy_ move whole rows, where table[rows] goes number by number)
+        place = torch.arange(len(rows), device=rows.device)
+        leader = self._leader[len(table)].index_copy_(0, rows, place).index_select(0, rows)
+        summed = torch.zeros_like(grad).index_add_(0, leader, grad).index_select(0, leader)  # (R, W)
+        new_acc = acc.index_select(0, rows).addcmul_(summed, summed)
         change = (new_acc + EPS).rsqrt_().mul_(summed).mul_(-self.lr)
         if self.momentum:
             velocity = self.state[f"velocity.{name}"]
-            change = change.add_(velocity[rows], alpha=self.momentum)
-            velocity[rows] = change
+            change.add_(velocity.index_select(0, rows), alpha=self.momentum)
+            velocity.index_copy_(0, rows, change)
         # all repeats of a row write the same value, so it does not matter which of them is last
-        acc[rows] = new_acc
-        table[rows] = change.add_(table[rows])
+        acc.index_copy_(0, rows, new_acc)
+        table.index_copy_(0, rows, change.add_(table.index_select(0, rows)))

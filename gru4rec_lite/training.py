@@ -59,14 +59,14 @@ def train_step(
         its past.
     """
     # 1. the state each lane goes on with; a lane that starts a session starts from zero
-    state = [s[step.lanes].masked_fill(step.resets[:, None, None], 0.0) for s in state]
+    state = [s.index_select(0, step.lanes).masked_fill(step.resets[:, None, None], 0.0) for s in state]
 
     # 2. the rows this step touches, copied from the tables (shared: one table gives inputs and candidates)
     candidates = torch.cat((step.targets, samples))  # (C,)
     touched = {"item_in": step.inputs, "item_out": candidates, "bias_out": candidates}
     if "item_in" not in network.tables:
         touched = {"item_out": torch.cat((step.inputs, candidates)), "bias_out": candidates}
-    rows = {name: optimiser.parameters[name][index] for name, index in touched.items()}
+    rows = {name: optimiser.parameters[name].index_select(0, index) for name, index in touched.items()}
     layers = {name: p for name, p in optimiser.parameters.items() if name not in network.tables}
 
     # 3. forward: clicks → hidden state → scores of the candidates → loss
