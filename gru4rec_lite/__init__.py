@@ -26,6 +26,7 @@ _LAZY = (
     "experiments",
     "museum",
     "plots",
+    "products",
     "solutions",
     "widgets",
 )  # not needed to train, so not loaded before they are asked for
