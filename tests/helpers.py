@@ -79,6 +79,7 @@ class Watch(TorchDispatchMode):
     def __init__(self):
         super().__init__()
         self.waits: list[str] = []
+        self.copies: list[str] = []  # from one device to another
         self.made: list[Tensor] = []  # kept, so that no storage is freed and handed out again
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
@@ -92,6 +93,9 @@ class Watch(TorchDispatchMode):
         if name in self.WAITS or picks_by_mask:
             self.waits.append(name)
         out = operation(*args, **(kwargs or {}))
+        devices = {a.device for a in args if isinstance(a, Tensor)}
+        if isinstance(out, Tensor) and devices - {out.device}:
+            self.copies.append(name)
         self.made += [t for t in (out if isinstance(out, (list, tuple)) else [out]) if isinstance(t, Tensor)]
         return out
 

@@ -388,6 +388,33 @@ def test_an_epoch_waits_once_however_many_steps_it_has():
         assert watch.waits == ["_local_scalar_dense"]
 
 
+def meta_epoch(lengths, monkeypatch):
+    """An epoch on a device that has shapes and no numbers: what would read one fails. Its plan, and what was watched."""
+    s, meta = setup(lengths=lengths, dropout_embed=0.1, dropout_hidden=0.2), torch.device("meta")
+    network = s.network.to(meta)
+    plan = SessionParallel(s.items, s.offsets, BATCH, meta)
+    sampler = NegativeSampler(torch.ones(N_ITEMS), N_SAMPLES, ALPHA, meta)
+    optimiser = Adagrad(dict(network.named_parameters()), 0.1, 0.1)
+    monkeypatch.setattr(training, "_finite", lambda total, *rest: total)  # the one value that is read, at the end
+    with Watch() as watch:
+        list(training.train(network, optimiser, s.loss, plan, sampler, range(1, 2), 1.0, progress=False))
+    return plan, watch
+
+
+def test_an_epoch_reads_nothing_from_the_device_and_copies_nothing_to_it_step_by_step(monkeypatch):
+    plan, watch = meta_epoch(LENGTHS * 50, monkeypatch)
+    n_chunks = sum(1 for _ in plan.chunks())
+    assert len(plan) > 20 * n_chunks
+    assert watch.waits == []
+    assert 0 < len(watch.copies) <= 4 * n_chunks  # inputs, targets, resets, and which rows go on
+
+
+def test_the_watch_sees_copies_between_devices():
+    with Watch() as watch:
+        torch.ones(3).to("meta").add(1)
+    assert watch.copies == ["_to_copy"]
+
+
 # --- epochs
 
 

@@ -1,7 +1,7 @@
 """Print the package's requirements for the weekly canary.
 
-python tools/bounds.py oldest      torch==2.4, ...    every lower bound of pyproject.toml, exactly
-python tools/bounds.py newest      torch>=2.4, ...    the same, for pip to take the newest
+python tools/bounds.py oldest      torch==2.6, ...    every lower bound of pyproject.toml, exactly
+python tools/bounds.py newest      torch>=2.6, ...    the same, for pip to take the newest
 """
 
 from __future__ import annotations
