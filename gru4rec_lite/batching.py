@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-CHUNK = 4096  # steps whose tensors are on the device at a time
+CHUNK = 131_072  # rows of the steps whose tensors are on the device at a time
+SESSIONS_AT_ONCE = 65_536  # whose lengths are Python numbers at a time
 
 
 class Step(NamedTuple):
@@ -33,13 +34,17 @@ class SessionParallel:
     """One epoch of session-parallel mini-batches, laid out as a plan before the first step.
 
     Args:
-        items: ``(n,)`` item numbers, session after session.
+        items: ``(n,)`` item numbers, session after session. They are not copied: leave them as they are.
         offsets: ``(S + 1,)``; session s is ``items[offsets[s]:offsets[s + 1]]``. Sessions of fewer than two clicks
             yield nothing.
         batch_size: lanes B, at least 1; with fewer sessions the steps are narrower.
         device: where the steps' tensors are made.
 
-    Iterating yields `Step`; ``len`` is the number of steps. ``widths`` ``(T,)`` is the number of rows of each step.
+    Iterating yields `Step`; ``len`` is the number of steps. ``widths`` ``(T,)`` is the number of rows of each step,
+    ``widths[0]`` the full width: only the tail of the epoch is narrower.
+
+    Besides the clicks the plan holds 20 bytes a session, which say who plays it from which step on. The steps are
+    written from these in chunks of one width, one at a time: 17 bytes a row on the device, about 60 on the host.
 
     Raises:
         ValueError: batch_size below 1.
@@ -48,49 +53,69 @@ class SessionParallel:
     def __init__(self, items, offsets, batch_size: int, device: torch.device | str = "cpu"):
         if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise ValueError(f"batch_size={batch_size!r}: must be a whole number of at least 1")
-        items, offsets = np.asarray(items, dtype=np.int64), np.asarray(offsets, dtype=np.int64)
-        self.device = device
+        self.device, self._items, offsets = device, np.asarray(items), np.asarray(offsets, dtype=np.int64)
         n_steps = np.diff(offsets) - 1  # a session of L clicks takes L - 1 steps
-        first_click, n_steps = offsets[:-1][n_steps > 0], n_steps[n_steps > 0]
-        start, lane, lane_end = _schedule(n_steps, batch_size)
-
-        # widths and, for every lane, its row among the lanes still alive
-        ends = np.unique(lane_end)  # the batch is the same between two of these
-        alive = lane_end[None, :] >= ends[:, None]  # (E, B)
-        row_of = alive.cumsum(axis=1) - 1
-        self.widths = np.repeat(alive.sum(axis=1), np.diff(ends, prepend=0))
-        self._at = np.concatenate(([0], self.widths.cumsum()))  # (T + 1,) where each step begins in the flat plan
-
-        # every pair of adjacent clicks goes to its step and row
-        session = np.repeat(np.arange(len(n_steps)), n_steps)
-        position = np.arange(len(session)) - np.repeat(n_steps.cumsum() - n_steps, n_steps)
-        click, step = first_click[session] + position, start[session] + position
-        place = self._at[step] + row_of[np.searchsorted(ends, step, side="right"), lane[session]]
-        self._inputs, self._targets = np.empty_like(click), np.empty_like(click)
-        self._resets = np.empty(len(click), dtype=bool)
-        self._inputs[place], self._targets[place], self._resets[place] = items[click], items[click + 1], position == 0
-
-        # where the batch shrinks the surviving rows move up; everywhere else row i stays row i
-        self._moves = {int(ends[e]): row_of[e][alive[e + 1]] for e in range(len(ends) - 1)}
+        self._first_click, self._n_steps = offsets[:-1][n_steps > 0], n_steps[n_steps > 0].astype(np.int32)
+        self._begins, lane_end = _schedule(self._n_steps, int(batch_size))
+        self._ends = np.unique(lane_end)  # the batch is the same between two of these
+        self._alive = lane_end >= self._ends[:, None]  # (E, lanes) which lanes play until then
+        self.widths = np.repeat(self._alive.sum(axis=1), np.diff(self._ends, prepend=0))
 
     def __len__(self) -> int:
         return len(self.widths)
 
     def __iter__(self) -> Iterator[Step]:
-        stay = torch.arange(int(self.widths.max(initial=0)), device=self.device)
-        moves = {step: torch.from_numpy(rows).to(self.device) for step, rows in self._moves.items()}
-        for first in range(0, len(self), CHUNK):
-            at = self._at[first : first + CHUNK + 1]
-            whole = slice(at[0], at[-1])
-            chunk = [
-                torch.from_numpy(a[whole]).to(self.device, copy=True)
-                for a in (self._inputs, self._targets, self._resets)
-            ]
-            widths = self.widths[first : first + CHUNK].tolist()
-            for step, (inputs, targets, resets) in enumerate(
-                zip(*(a.split(widths) for a in chunk), strict=True), first
-            ):
-                yield Step(inputs, targets, resets, moves[step] if step in moves else stay[: len(inputs)])
+        for inputs, targets, resets, lanes in self.chunks():
+            stay = lanes if len(lanes) == self.widths[0] else torch.arange(len(lanes), device=self.device)
+            for step in zip(inputs.unbind(), targets.unbind(), resets.unbind(), strict=True):
+                yield Step(*step, lanes)
+                lanes = stay
+
+    def chunks(self) -> Iterator[Step]:
+        """The same steps, many of the same width at a time (up to `CHUNK` rows together, or one step).
+
+        Yields:
+            inputs, targets and resets ``(t, b)``, a step each line, and the lanes ``(b,)`` of the first of them; in the
+            others row i stays row i. At full width lanes is the same tensor each time.
+        """
+        n_lanes = self._alive.shape[1]
+        stay = torch.arange(n_lanes, device=self.device)
+        playing, n_begun, first = np.empty(0, dtype=np.int64), 0, 0
+        for i, (alive, end) in enumerate(zip(self._alive, self._ends.tolist(), strict=True)):
+            lanes = stay
+            if i > 0:  # where the batch shrinks the surviving rows move up
+                lanes = torch.from_numpy(np.flatnonzero(alive[self._alive[i - 1]])).to(self.device)
+            while first < end:
+                last = min(first + max(1, CHUNK // len(lanes)), end)
+                begin = np.arange(n_begun, np.searchsorted(self._begins, last * n_lanes))  # sessions begun in here
+                playing, n_begun = np.concatenate((playing, begin)), n_begun + len(begin)
+                chunk = self._written(playing, len(begin), first, last, alive)
+                inputs, targets, resets = (torch.from_numpy(a).to(self.device) for a in chunk)
+                yield Step(inputs, targets, resets, lanes)
+                playing = playing[self._begins[playing] // n_lanes + self._n_steps[playing] > last]
+                first, lanes = last, stay if i == 0 else stay[: len(lanes)]
+
+    def _written(
+        self, playing: np.ndarray, n_begin: int, first: int, last: int, alive: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Inputs, targets and resets ``(last - first, b)`` of these steps, from all the sessions that play in them.
+
+        The last ``n_begin`` of these sessions begin here, the others before.
+        """
+        width, row = int(alive.sum()), alive.cumsum() - 1  # a lane's row is its place among those still alive
+        start, lane = np.divmod(self._begins[playing], len(alive))
+        since = np.maximum(start, first)
+        n_steps = np.minimum(start + self._n_steps[playing], last) - since
+        cell = (since - first) * width + row[lane]  # of each session's first pair, in the flat chunk
+        inputs, targets = np.empty((2, last - first, width), dtype=np.int64)
+        resets = np.zeros((last - first, width), dtype=bool)
+        resets.ravel()[cell[len(playing) - n_begin :]] = True
+        # and of all its pairs: the next click, one step further on
+        pair, before = np.arange(n_steps.sum()), n_steps.cumsum() - n_steps
+        click = pair + np.repeat(self._first_click[playing] + since - start - before, n_steps)
+        cell = pair * width + np.repeat(cell - before * width, n_steps)
+        inputs.ravel()[cell], targets.ravel()[cell] = self._items[click], self._items[click + 1]
+        return inputs, targets, resets
 
 
 def padded(items, offsets, batch_size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -119,25 +144,25 @@ def padding_waste(lengths, batch_size: int) -> float:
     return 1 - n_pairs.sum() / (np.maximum.reduceat(n_pairs, first) * rows).sum()
 
 
-def _schedule(n_steps: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which lane plays each session, and from which step on.
+def _schedule(n_steps: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which lane plays each session, and from which step on: the lane that is free first, the lower one on a tie.
 
     Args:
         n_steps: ``(S,)`` steps that each session takes, all at least 1.
 
     Returns:
-        start ``(S,)`` and lane ``(S,)`` of each session, and ``(lanes,)`` the step at which each lane ends for good.
+        begins ``(S,)``, step · lanes + lane of each session's first pair, which only ever grows; and ``(lanes,)`` the
+        step at which each lane ends for good.
     """
     n_lanes = min(batch_size, len(n_steps))
-    start, lane = np.zeros(len(n_steps), dtype=np.int64), np.arange(len(n_steps))
-    # one integer per lane, end · B + lane: the smallest is the lane that is free first, the lower lane on a tie
-    free = [int(n) * n_lanes + i for i, n in enumerate(n_steps[:n_lanes])]
+    begins = np.arange(len(n_steps))
+    # step · lanes + lane at which each lane is free: the smallest is the next to take a session
+    free = (n_steps[:n_lanes].astype(np.int64) * n_lanes + begins[:n_lanes]).tolist()
     heapq.heapify(free)
-    for s, n in enumerate(n_steps[n_lanes:].tolist(), start=n_lanes):
-        start[s], lane[s] = divmod(free[0], n_lanes)
-        heapq.heapreplace(free, free[0] + n * n_lanes)
-    lane_end = np.zeros(n_lanes, dtype=np.int64)
+    for first in range(n_lanes, len(n_steps), SESSIONS_AT_ONCE):
+        longer = n_steps[first : first + SESSIONS_AT_ONCE].astype(np.int64) * n_lanes
+        begins[first : first + SESSIONS_AT_ONCE] = [heapq.heapreplace(free, free[0] + n) for n in longer.tolist()]
+    lane_end = np.empty(n_lanes, dtype=np.int64)
     for key in free:
-        end, i = divmod(key, n_lanes)
-        lane_end[i] = end
-    return start, lane, lane_end
+        lane_end[key % n_lanes] = key // n_lanes
+    return begins, lane_end

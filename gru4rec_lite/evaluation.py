@@ -78,6 +78,9 @@ class Result:
 def evaluate(model, test: pd.DataFrame, cutoffs: tuple[int, ...] = (5, 10, 20), ties: str = "conservative") -> Result:
     """Rank the next click after every click of every test session.
 
+    Ranks are exact, and memory is bounded whatever the catalogue: one block of the model's scores (see
+    `recommender.rows_at_once`) and 8 MB of comparisons. The device is waited for once, at the end.
+
     Args:
         model: anything with ``items`` and ``scores`` (see `recommender.Recommender`).
         test: a click log; sessions of one click give no prediction.
@@ -100,23 +103,24 @@ def evaluate(model, test: pd.DataFrame, cutoffs: tuple[int, ...] = (5, 10, 20), 
     log = click_log.encode(test, model.items)
     is_target = np.ones(len(log.items), dtype=bool)  # every click but the first of its session
     is_target[log.offsets[:-1]] = False
-    targets = torch.from_numpy(log.items[is_target])
+    counted = log.items[is_target] >= 0
+    targets = torch.from_numpy(np.maximum(log.items[is_target], 0))  # an unknown one is ranked as any, and not counted
     sessions = np.repeat(np.arange(len(log.offsets) - 1), np.diff(log.offsets))[is_target]
 
-    ranks, row = [torch.empty(0, dtype=torch.float64)], 0
+    doubled, row = [targets[:0]], 0
     for block in model.scores(log.items, log.offsets, log.times) if len(targets) else ():
         block = torch.as_tensor(block).detach()
-        target = targets[row : row + len(block)].to(block.device)
+        targets, doubled[0] = targets.to(block.device), doubled[0].to(block.device)
+        target = targets[row : row + len(block)]
         if len(target) < len(block) or block.shape[1] != len(model.items):
             raise ValueError(
                 f"scores gave a block {tuple(block.shape)} where {len(target)} rows of {len(model.items)} are left"
             )
-        known = target >= 0
-        ranks.append(metrics.rank_of_target(block[known], target[known], ties))
+        doubled.append(metrics.doubled_rank(block, target, ties))  # stays on the device until the end
         row += len(block)
     if row != len(targets):
         raise ValueError(f"scores gave {row} rows for {len(targets)} predictions")
-    counted = log.items[is_target] >= 0
+    ranks = metrics.checked_ranks(torch.cat(doubled).cpu()[torch.from_numpy(counted)])
     if not counted.any():
         hint = ""
         if len(test) and len(targets):
@@ -125,9 +129,7 @@ def evaluate(model, test: pd.DataFrame, cutoffs: tuple[int, ...] = (5, 10, 20), 
         warnings.warn(
             "no prediction to count: no session has two clicks, or no next click is a known item" + hint, stacklevel=2
         )
-    return Result(
-        torch.cat(ranks).numpy(), sessions[counted], tuple(dict.fromkeys(cutoffs)), int((~counted).sum()), ties
-    )
+    return Result(ranks.numpy(), sessions[counted], tuple(dict.fromkeys(cutoffs)), int((~counted).sum()), ties)
 
 
 def compare(

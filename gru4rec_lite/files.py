@@ -17,21 +17,34 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-FORMAT = 1
+FORMAT = 2
+LONGEST = 1_000  # characters of a value in a checkpoint's identity; of longer ones a hash is kept
 
 
 def write(path: str | Path, tensors: dict[str, torch.Tensor], header: dict[str, Any]) -> None:
-    """Write atomically: the file is either the old one or the whole new one, even if the machine stops in between."""
+    """Write atomically: the file is either the old one or the whole new one, even if the machine stops in between.
+
+    Args:
+        header: what JSON can hold, 100 MB at most; long lists go to the tensors (see `to_bytes`).
+
+    Raises:
+        OSError: the file cannot be written, for example because the disk is full; the old one is still whole.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"gru4rec_lite": json.dumps({"format": FORMAT, **header})}
+    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        unfinished.write_bytes(save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, metadata))
+        with open(unfinished, "xb") as file:
+            file.write(save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, metadata))
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut could leave the new name without its content
         os.replace(unfinished, path)
-    except BaseException:
+    except OSError as error:
+        reason = f"could not be written ({error.strerror or error}); what was there before is untouched"
+        raise OSError(error.errno, reason, str(path)) from error
+    finally:
         unfinished.unlink(missing_ok=True)
-        raise
 
 
 def read(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -39,7 +52,7 @@ def read(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not such a file, is damaged, or comes from a newer version.
+        ValueError: it is not such a file, is damaged, or comes from another version.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"no model file at {path}")
@@ -51,8 +64,20 @@ def read(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: not a model file of gru4rec_lite, or damaged ({error})") from error
     if version != FORMAT:
-        raise ValueError(f"{path}: format {version}, this version reads {FORMAT}; install a newer gru4rec_lite")
+        older = isinstance(version, int) and version < FORMAT
+        remedy = "fit the model again and save it" if older else "install a newer gru4rec_lite"
+        raise ValueError(f"{path}: format {version}, this version reads {FORMAT}; {remedy}")
     return tensors, header
+
+
+def to_bytes(value: Any) -> torch.Tensor:
+    """Anything that JSON can hold as ``(n,)`` uint8, for a value too long for the header: millions of item ids."""
+    return torch.from_numpy(np.frombuffer(json.dumps(value).encode(), dtype=np.uint8).copy())
+
+
+def from_bytes(tensor: torch.Tensor) -> Any:
+    """What `to_bytes` was given."""
+    return json.loads(tensor.numpy().tobytes())
 
 
 class Checkpoint:
@@ -66,7 +91,7 @@ class Checkpoint:
 
     def __init__(self, path: str | Path, network: torch.nn.Module, optimiser: Any, identity: dict[str, Any]):
         self.path, self.network, self.optimiser = Path(path), network, optimiser
-        self.identity = json.loads(json.dumps(identity))
+        self.identity = {name: _comparable(value) for name, value in identity.items()}
 
     def write(self, history: list[dict[str, float]], best: dict[str, torch.Tensor]) -> None:
         """Write it all, atomically."""
@@ -104,6 +129,12 @@ def fingerprint(*arrays: np.ndarray) -> str:
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:16]
+
+
+def _comparable(value: Any) -> Any:
+    """The value as JSON gives it back, or a hash of it where it is long."""
+    text = json.dumps(value)
+    return json.loads(text) if len(text) <= LONGEST else hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _short(value: Any) -> str:

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from . import clicks as click_log
-from . import compiling, files, settings, training
-from .batching import SessionParallel, side_by_side, whole_sessions
+from . import compiling, files, packed, settings, training
+from .batching import SessionParallel
 from .evaluation import evaluate
 from .losses import LOSSES
 from .network import Network
@@ -27,7 +27,7 @@ from .optim import Adagrad
 from .recommender import Recommender, Stream, rows_at_once
 from .sampling import NegativeSampler
 
-STATES_AT_ONCE = 4_000_000  # numbers in the hidden states of sessions that are run side by side
+STATES_AT_ONCE = 4_000_000  # numbers in hidden states held at a time; with inputs and gates up to about 150 MB
 
 
 @dataclass(eq=False)
@@ -174,31 +174,18 @@ class GRU4Rec(Recommender):
     @torch.no_grad()
     def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray | None = None) -> Iterator[Tensor]:
         """See `Recommender.scores`."""
-        for first, last in whole_sessions(offsets, STATES_AT_ONCE // sum(self.layers)):
-            yield from self._score_all(self._hidden(items, offsets[first : last + 1]))
+        for first, last in packed.whole_sessions(offsets, STATES_AT_ONCE // sum(self.layers)):
+            hidden = packed.hidden_states(self.network, items, offsets[first : last + 1])
+            yield from self._score_all(hidden)
 
-    def _hidden(self, items: np.ndarray, offsets: np.ndarray) -> Tensor:
-        """Hidden state after every click but the last of each session: ``(P, H)``, in session order.
-
-        All sessions side by side, layer by layer: what a layer makes of its inputs is one product over all clicks, and
-        only what it makes of its state goes click by click.
-        """
-        click, widths, place = side_by_side(offsets)
-        if not widths:
-            return self.network.item_out.new_empty(0, self.layers[-1])
-        clicked = torch.from_numpy(items[click]).to(self._device)
-        x, known = self.network.input_table[clicked.clamp(min=0)], (clicked >= 0)[:, None, None].split(widths)
-        some_unknown = bool((items[click] < 0).any())
-        for layer in self.network.layers:
-            state, after = layer.zeros(len(offsets) - 1), []
-            for gates, is_known in zip(layer.input_gates(x).split(widths), known, strict=True):
-                before = state[: len(gates)]  # sessions that have ended are the last
-                state = layer.step(gates, before)
-                if some_unknown:  # an unknown click changes nothing
-                    state = torch.where(is_known, state, before)
-                after.append(state[:, 0])
-            x = torch.cat(after)
-        return x[torch.from_numpy(place).to(self._device)]
+    @torch.no_grad()
+    def last_scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray) -> Iterator[Tensor]:
+        """See `Recommender.last_scores`."""
+        for first, last in packed.whole_sessions(offsets, STATES_AT_ONCE // sum(self.layers)):
+            here = offsets[first : last + 1]
+            hidden = packed.hidden_states(self.network, items, here)
+            rows = here[1:] - here[0] - np.arange(1, len(here)) - 1
+            yield from self._score_all(hidden[torch.from_numpy(rows).to(hidden.device)])
 
     def _score_all(self, hidden: Tensor) -> Iterator[Tensor]:
         """Scores of the whole catalogue in blocks: ``(P, H) -> (p, N)`` each."""
@@ -255,4 +242,4 @@ class _StatefulStream(Stream):
 
     @torch.no_grad()
     def recommend(self, k: int = 20, exclude=()) -> pd.DataFrame:
-        return self.model._lists(self.model.network.score_all(self.state[-1][:, 0]), k, exclude)[0][["ItemId", "score"]]
+        return self.model._lists(self.model.network.score_all(self.state[-1][:, 0]), k, exclude)[["ItemId", "score"]]

@@ -6,10 +6,14 @@ Both are means over predictions, never over batches.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import torch
 from torch import Tensor
 
 TIES = ("conservative", "standard", "median")
+COMPARED_AT_ONCE = 2_000_000  # comparisons held at a time
 
 
 def rank_of_target(scores: Tensor, targets: Tensor, ties: str = "conservative") -> Tensor:
@@ -29,16 +33,63 @@ def rank_of_target(scores: Tensor, targets: Tensor, ties: str = "conservative") 
     """
     if ties not in TIES:
         raise ValueError(f"ties={ties!r}: must be one of {', '.join(TIES)}")
-    target = scores.gather(1, targets.to(scores.device).unsqueeze(1))  # (P, 1)
-    above = (scores > target).sum(dim=1).cpu()  # counts go to the CPU: not every accelerator has float64
-    at_least = (scores >= target).sum(dim=1).cpu()
-    if bool(scores.isnan().any()):
+    return checked_ranks(doubled_rank(scores, targets, ties))
+
+
+def doubled_rank(scores: Tensor, targets: Tensor, ties: str) -> Tensor:
+    """Twice each row's rank, 0 where a score is NaN: ``(P, N), (P,) -> (P,)`` int64, exact, and nothing that waits for
+    the device. Read many of them at once with `checked_ranks`.
+    """
+    target = scores.gather(1, targets.to(scores.device).unsqueeze(1))  # (P, 1), of the very scores it is compared with
+    if ties == "standard":
+        doubled = 2 * _count(torch.gt, scores, target) + 2
+    elif ties == "conservative":
+        doubled = 2 * _count(torch.ge, scores, target)
+    else:
+        doubled = _count(torch.gt, scores, target) + _count(torch.ge, scores, target) + 1
+    return doubled.masked_fill(scores.amax(dim=1).isnan(), 0)  # the maximum is NaN if any of them is
+
+
+def checked_ranks(doubled: Tensor) -> Tensor:
+    """``(P,)`` float64 ranks on the CPU from doubled ones; ValueError where a score was NaN."""
+    doubled = doubled.cpu()  # first: not every accelerator has float64
+    if not bool(doubled.all()):
         raise ValueError(
             "scores: not a number (NaN) for some item; a rank would be meaningless. Did the training diverge?"
         )
-    if ties == "standard":
-        return above.double() + 1
-    return at_least.double() if ties == "conservative" else (above + at_least + 1).double() / 2
+    return doubled.double() / 2
+
+
+def _count(compare: Callable, scores: Tensor, target: Tensor) -> Tensor:
+    """How many scores of each row compare so with its target: ``(P, N), (P, 1) -> (P,)`` int64.
+
+    Comparisons are written as floats, 0 or 1: a sum of booleans takes up to 10 times as long. What one block of them
+    holds, at most 8 MB, float32 counts exactly (below 2^24).
+    """
+    count = torch.zeros(len(scores), dtype=torch.int64, device=scores.device)
+    for part in scores.split(max(1, COMPARED_AT_ONCE // max(1, len(scores))), dim=1):
+        is_so = torch.empty(part.shape, dtype=torch.float32, device=part.device)
+        count += compare(part, target, out=is_so).sum(dim=1).long()
+    return count
+
+
+def largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k largest of each row and their places, ``(P, min(k, N))`` each: largest first, of equal ones the first.
+
+    `torch.topk` takes equal scores in any order, and another one on another machine.
+    """
+    if k >= scores.shape[1]:
+        return scores.sort(dim=1, descending=True, stable=True)
+    values, place = scores.topk(k + 1, dim=1)
+    place = place[:, :k].sort(dim=1).values  # in their order, which a stable sort keeps where they are equal
+    found, order = scores.gather(1, place).sort(dim=1, descending=True, stable=True)
+    place = place.gather(1, order)
+    # where the last is as large as the next (or NaN), only a whole sort knows which of them it is
+    open_end = ~(values[:, k - 1] > values[:, k])
+    if bool(open_end.any()):
+        whole = scores[open_end].sort(dim=1, descending=True, stable=True)
+        found[open_end], place[open_end] = whole.values[:, :k], whole.indices[:, :k]
+    return found, place
 
 
 def recall_at(ranks: np.ndarray, cutoff: int) -> np.ndarray:

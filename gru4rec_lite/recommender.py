@@ -6,6 +6,7 @@ nothing else.
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -19,9 +20,11 @@ import torch
 from torch import Tensor
 
 from . import clicks as click_log
-from . import files
+from . import files, metrics
 
-SCORES_AT_ONCE = 4_000_000  # numbers in a block of scores
+SCORES_AT_ONCE = 2_000_000  # numbers in a block of scores
+ROWS_AT_LEAST = 16  # of a block, where it need not hold more than 8 times that
+ITEMS = "items.json"  # the name of the item ids among the tensors of a file
 UNKNOWN = -1  # the number of an item that is not in the item index
 
 
@@ -48,6 +51,19 @@ class Recommender:
             earlier clicks.
         """
         raise NotImplementedError
+
+    def last_scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray) -> Iterator[Tensor]:
+        """Of each session the last row of `scores` alone, ``(S, N)`` in blocks: all that a list needs.
+
+        Sessions have two or more clicks. A model that need not score the rows before may say so by its own version.
+        """
+        asked = offsets[1:] - np.arange(1, len(offsets)) - 1  # the row of each session's last prediction
+        row = 0
+        for block in self.scores(items, offsets, times):
+            here = asked[(asked >= row) & (asked < row + len(block))] - row
+            row += len(block)
+            if len(here):
+                yield torch.as_tensor(block).detach()[here]
 
     def recommend(
         self, history: Sequence[Any], k: int = 20, times: Any = None, exclude: Sequence[Any] = ()
@@ -80,18 +96,12 @@ class Recommender:
             seconds.append(np.append(at, at[-1]))
         if not numbers:
             return pd.DataFrame(columns=["history", "rank", "ItemId", "score"])
-        lengths = np.array([len(clicked) for clicked in numbers])
-        offsets = np.concatenate(([0], lengths.cumsum()))
-        asked = (lengths - 1).cumsum() - 1  # the row of each session's last prediction
-        lists: list[pd.DataFrame] = []
-        row = 0
-        for block in self.scores(np.concatenate(numbers), offsets, np.concatenate(seconds)):
-            here = asked[(asked >= row) & (asked < row + len(block))] - row
-            lists.extend(self._lists(torch.as_tensor(block).detach()[here], k, exclude))
-            row += len(block)
-        for s, best in enumerate(lists):
-            best.insert(0, "history", s)
-        return pd.concat(lists, ignore_index=True)
+        offsets = np.cumsum([0, *map(len, numbers)])
+        blocks = self.last_scores(np.concatenate(numbers), offsets, np.concatenate(seconds))
+        lists = pd.concat([self._lists(torch.as_tensor(block).detach(), k, exclude) for block in blocks])
+        per_history = len(lists) // len(numbers)
+        lists.insert(0, "history", np.repeat(np.arange(len(numbers)), per_history))
+        return lists.reset_index(drop=True)
 
     def stream(self) -> Stream:
         """A session that still goes on: ``click(item)`` as it happens, ``recommend(k)`` when a list is needed."""
@@ -113,8 +123,8 @@ class Recommender:
     def save(self, path: str | Path) -> None:
         """Save settings, item ids and what was learned as safetensors; nothing in the file is ever executed."""
         self._check_fitted()
-        header = {"model": type(self).__name__, "settings": asdict(self), "items": self.items.tolist()}  # type: ignore[call-overload]
-        files.write(path, self.tensors(), header)
+        header = {"model": type(self).__name__, "settings": asdict(self)}  # type: ignore[call-overload]
+        files.write(path, {**self.tensors(), ITEMS: files.to_bytes(self.items.tolist())}, header)
 
     @classmethod
     def load(cls, path: str | Path, **overrides: Any) -> Self:
@@ -127,9 +137,10 @@ class Recommender:
             raise ValueError(f"{path}: holds a {kind}, not a {cls.__name__}; load it with {kind}.load")
         try:
             model = cls(**{**header["settings"], **overrides})
-            model.items = pd.Index(header["items"])
+            model.items = pd.Index(files.from_bytes(tensors.pop(ITEMS)))
             model.restore(tensors)
-        except (KeyError, TypeError, RuntimeError) as error:  # settings, items and tensors that do not fit together
+        except (KeyError, TypeError, RuntimeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            # settings, items and tensors that do not fit together
             raise ValueError(f"{path}: not a model file of gru4rec_lite, or damaged ({error})") from error
         return model
 
@@ -141,29 +152,33 @@ class Recommender:
 
     def _numbers(self, history: Sequence[Any]) -> np.ndarray:
         """Item numbers of ids; unknown ids are named in a warning."""
-        ids = pd.Index(list(history), dtype=object)
-        numbers = self.items.get_indexer(ids)
+        numbers = self._find(history)
         if (numbers < 0).any():
-            names = ", ".join(map(repr, ids[numbers < 0].unique()[:5]))
+            unknown = pd.Index(list(history), dtype=object)[numbers < 0].unique()
+            names = ", ".join(map(repr, unknown[:5]))
             _warn(f"unknown items are left out: {names} (item ids here look like {self.items[:1].tolist()[0]!r})")
         return numbers
 
-    def _lists(self, scores: Tensor, k: int, exclude: Sequence[Any]) -> list[pd.DataFrame]:
-        """The k best of each row of scores, ``(P, N)``: P frames with columns rank, ItemId, score."""
+    def _find(self, ids: Sequence[Any]) -> np.ndarray:
+        """Item numbers of ids, -1 for those that are not in the item index."""
+        index = pd.Index(list(ids), tupleize_cols=False)
+        if index.dtype != self.items.dtype:  # compared as objects, which takes pandas a pass over the whole catalogue
+            index = pd.Index(list(ids), dtype=object)
+        return self.items.get_indexer(index)
+
+    def _lists(self, scores: Tensor, k: int, exclude: Sequence[Any]) -> pd.DataFrame:
+        """The k best of each row of scores ``(P, N)``, one list after the other: columns rank, ItemId, score."""
         if not isinstance(k, (int, np.integer)) or k < 1:
             raise ValueError(f"k={k!r}: must be a whole number of at least 1")
         _require_list("exclude", exclude)
-        excluded = self.items.get_indexer(pd.Index(list(exclude), dtype=object))
-        excluded = np.unique(excluded[excluded >= 0])
-        scores[:, torch.as_tensor(excluded, device=scores.device)] = -float("inf")
-        # stable: equal scores stay in the order of the item index, on every machine
-        values, order = scores.sort(dim=1, descending=True, stable=True)
-        k = min(k, scores.shape[1] - len(excluded))
-        rank = np.arange(1, k + 1)
-        return [
-            pd.DataFrame({"rank": rank, "ItemId": self.items[best], "score": score})
-            for best, score in zip(order[:, :k].cpu().numpy(), values[:, :k].cpu().numpy(), strict=True)
-        ]
+        excluded = self._find(exclude) if len(exclude) else np.empty(0, dtype=np.int64)
+        allowed = np.delete(np.arange(scores.shape[1]), excluded[excluded >= 0])
+        if len(excluded):
+            scores = scores[:, torch.from_numpy(allowed).to(scores.device)]
+        values, best = metrics.largest(scores, int(k))
+        rank = np.tile(np.arange(1, best.shape[1] + 1), len(best))
+        ids = self.items[allowed[best.cpu().numpy().ravel()]]
+        return pd.DataFrame({"rank": rank, "ItemId": ids, "score": values.cpu().numpy().ravel()})
 
 
 def _seconds(times: Any, n_clicks: int, length: int) -> np.ndarray:
@@ -187,8 +202,13 @@ def _warn(message: str) -> None:
 
 
 def rows_at_once(n_items: int) -> int:
-    """How many rows of scores to make at a time, so that a block stays at 16 MB of float32 whatever the catalogue."""
-    return max(1, SCORES_AT_ONCE // n_items)
+    """How many rows of scores to make at a time: 8 MB of float32, about what a processor's cache holds.
+
+    A large catalogue gets 16 rows all the same, or its table would be read from memory again for every few of them; a
+    block is never larger than 64 MB, but for the one row that it must have.
+    """
+    fit, at_most = SCORES_AT_ONCE // n_items, 8 * SCORES_AT_ONCE // n_items
+    return max(1, fit, min(ROWS_AT_LEAST, at_most))
 
 
 class Stream:

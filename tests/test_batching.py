@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -147,13 +148,61 @@ def test_no_step_is_narrower_than_it_must_be():
     assert SessionParallel(items, offsets, 5).widths.tolist() == [5] * 49
 
 
-@pytest.mark.parametrize("chunk", [1, 2, 3, 7])
-def test_chunks_change_no_step(monkeypatch, chunk):
+@pytest.mark.parametrize("size", [1, 12, 13, 40])
+def test_chunks_change_no_step(monkeypatch, size):
     items, offsets = flat(np.random.default_rng(3).integers(1, 9, 40))
     plan = SessionParallel(items, offsets, 6)
     whole = rows(plan)
-    monkeypatch.setattr(batching, "CHUNK", chunk)
+    monkeypatch.setattr(batching, "CHUNK", size)
     assert rows(plan) == whole == played_by_hand(items, offsets, 6)
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 10**6])
+@pytest.mark.parametrize("batch_size", [3, 64, 300])
+def test_many_lanes_that_end_together_are_those_played_by_hand(monkeypatch, batch_size, at_once):
+    items, offsets = flat(1 + np.random.default_rng(batch_size).geometric(0.4, 1500))
+    monkeypatch.setattr(batching, "SESSIONS_AT_ONCE", at_once)
+    assert rows(SessionParallel(items, offsets, batch_size)) == played_by_hand(items, offsets, batch_size)
+
+
+@pytest.mark.parametrize("size", [1, 50, 10**6])
+def test_a_chunk_is_a_rectangle_of_steps(monkeypatch, size):
+    monkeypatch.setattr(batching, "CHUNK", size)
+    items, offsets = flat(np.random.default_rng(4).integers(1, 9, 60))
+    plan, steps = SessionParallel(items, offsets, 6), []
+    for inputs, targets, resets, lanes in plan.chunks():
+        assert inputs.is_contiguous()
+        assert len(inputs) == 1 or inputs.numel() <= size
+        for t in range(len(inputs)):
+            moved = lanes if t == 0 else torch.arange(inputs.shape[1])
+            steps.append(tuple(values.tolist() for values in (inputs[t], targets[t], resets[t], moved)))
+    assert steps == rows(plan)
+
+
+def test_at_full_width_nothing_moves_and_nothing_is_made_to_say_so(monkeypatch):
+    monkeypatch.setattr(batching, "CHUNK", 20)
+    plan = SessionParallel(*flat(np.random.default_rng(5).integers(2, 9, 60)), 6)
+    full = [step for step in plan if len(step.inputs) == plan.widths[0]]
+    assert len(full) > 20
+    assert {id(step.lanes) for step in full} == {id(full[0].lanes)}
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.uint32, np.int64])
+def test_item_numbers_may_have_any_size(dtype):
+    items, offsets = flat([3, 5, 2, 4])
+    assert rows(SessionParallel(items.astype(dtype), offsets, 2)) == played_by_hand(items, offsets, 2)
+    assert {step.inputs.dtype for step in SessionParallel(items.astype(dtype), offsets, 2)} == {torch.int64}
+
+
+@pytest.mark.parametrize("n", [20_000, 80_000])
+def test_a_plan_holds_few_bytes_a_session(n):
+    lengths = 1 + np.random.default_rng(0).geometric(1 / 3, n)
+    items, offsets = flat(lengths)
+    tracemalloc.start()
+    plan = SessionParallel(items, offsets, 32)
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < 24 * n + 8 * len(plan)
 
 
 def test_a_plan_can_be_played_again():

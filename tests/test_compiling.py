@@ -139,6 +139,17 @@ def test_the_same_seed_compiled_gives_the_same_weights_bit_for_bit():
 
 
 @needs_compiler
+def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(tmp_path):
+    log, file = toyshop.simulate(100, seed=1), tmp_path / "run.safetensors"
+    settings = {"layers": (8,), "n_samples": 8, "dropout_hidden": 0.3, "compile": True, "device": "cpu"}
+    whole = GRU4Rec(n_epochs=3, **settings).fit(log, progress=False)
+    GRU4Rec(n_epochs=1, **settings).fit(log, progress=False, checkpoint=file)
+    halves = GRU4Rec(n_epochs=3, **settings).fit(log, progress=False, checkpoint=file, resume=True)
+    for ours, theirs in zip(halves.network.parameters(), whole.network.parameters(), strict=True):
+        assert_same_bits(ours, theirs)
+
+
+@needs_compiler
 def test_one_compilation_serves_every_epoch():
     s = setup(dropout_hidden=0.2)
     (network, optimiser), _ = s.twins

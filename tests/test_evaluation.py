@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from helpers import Watch
 from logs import by_last_click, click_log, random_log, random_sessions, tiny
 
 from gru4rec_lite import baselines, clicks, compare, evaluate, gru4rec, metrics, recommender
@@ -69,17 +71,88 @@ def test_recall_and_mrr_equal_the_loop():
     assert result.recall[10] == 1  # the whole catalogue
 
 
+def ranks_one_by_one(recommender, sessions, ties):
+    """Every known target's rank, session by session, click by click, item by item."""
+    number = {item: i for i, item in enumerate(recommender.items)}
+    ranks = []
+    for session in sessions:
+        clicked = [number.get(item, -1) for item in session]
+        for t in range(1, len(session)):
+            if clicked[t] < 0:
+                continue
+            scores = recommender.row(clicked[:t])
+            above = sum(scores[j] > scores[clicked[t]] for j in range(len(scores)))
+            equal = sum(scores[j] == scores[clicked[t]] for j in range(len(scores)) if j != clicked[t])
+            ranks.append(1 + above + {"standard": 0, "median": equal / 2, "conservative": equal}[ties])
+    return ranks
+
+
+@pytest.mark.parametrize("ties", metrics.TIES)
+@pytest.mark.parametrize("values", [1, 3, 10**9])  # few distinct scores: many ties
+@pytest.mark.parametrize("rows", [1, 4, 10**6])
+@pytest.mark.parametrize("compared_at_once", [1, 13, 10**9])
+def test_every_rank_is_that_of_the_brute_force(monkeypatch, ties, values, rows, compared_at_once):
+    recommender = by_last_click(seed=values % 97)
+    rng = np.random.default_rng(rows)
+    recommender.table = rng.integers(values, size=(10, 10)).astype(np.float32)
+    recommender.start = rng.integers(values, size=10).astype(np.float32)
+    sessions = [*random_sessions(25, items="abcdefghijXYZ", seed=rows), "a", "X", "XY", "Xa", "aXYb"]
+    expected = ranks_one_by_one(recommender, sessions, ties)
+    row_by_row = recommender.scores
+    recommender.scores = lambda *log: in_blocks(np.concatenate(list(row_by_row(*log))), rows)
+    monkeypatch.setattr(metrics, "COMPARED_AT_ONCE", compared_at_once)
+    result = evaluate(recommender, click_log(*sessions), ties=ties)
+    assert result.ranks.tolist() == expected
+    assert result.n_unknown == sum(item not in "abcdefghij" for session in sessions for item in session[1:])
+    assert result.recall[5] == pytest.approx(sum(rank <= 5 for rank in expected) / len(expected))
+
+
+class ClickByClick:
+    """A GRU4Rec as the equations say it: one session, one click and one row of scores at a time."""
+
+    def __init__(self, model):
+        self.model, self.items = model, model.items
+
+    @torch.no_grad()
+    def row(self, history):
+        network = self.model.network
+        state = network.zeros(1)
+        hidden = state[-1][:, 0]
+        for item in history:
+            if item >= 0:
+                hidden, state = network(network.input_table[[item]], state)
+        return network.score_all(hidden)[0].tolist()
+
+
+@pytest.mark.parametrize("ties", metrics.TIES)
+@pytest.mark.parametrize("scores_at_once", [1, 10**7])
+@pytest.mark.parametrize("settings", [{"layers": (6, 5)}, {"cell": "lstm", "loss": "top1", "embedding": "one-hot"}])
+def test_every_rank_of_a_network_is_that_of_the_brute_force(monkeypatch, ties, scores_at_once, settings):
+    model = tiny(**settings).fit(random_log(), progress=False)
+    model.network.double()
+    sessions = [*random_sessions(25, items="abcdefghijXYZ", seed=1), "a", "X", "XY", "Xa", "aXYb"]
+    monkeypatch.setattr(recommender, "SCORES_AT_ONCE", scores_at_once)
+    monkeypatch.setattr(gru4rec, "STATES_AT_ONCE", scores_at_once)
+    result = evaluate(model, click_log(*sessions), ties=ties)
+    assert result.ranks.tolist() == ranks_one_by_one(ClickByClick(model), sessions, ties)
+
+
+def test_the_device_is_asked_once(gru):
+    with Watch() as watch:
+        evaluate(gru, random_log(40, seed=3))
+    assert watch.waits == ["index", "_local_scalar_dense"]  # which predictions count, and whether one is NaN
+
+
+def in_blocks(rows, size):
+    return iter(np.split(rows, range(size, len(rows), size)))
+
+
 def test_blocks_may_be_cut_anywhere():
     recommender, test = by_last_click(), random_log(seed=4)
     one_by_one = evaluate(recommender, test)
     row_by_row = recommender.scores
     for size in (2, 3, 1000):
-
-        def in_blocks(*log, size=size):
-            rows = np.concatenate(list(row_by_row(*log)))
-            return iter(np.split(rows, range(size, len(rows), size)))
-
-        recommender.scores = in_blocks
+        recommender.scores = lambda *log, size=size: in_blocks(np.concatenate(list(row_by_row(*log))), size)
         assert np.array_equal(evaluate(recommender, test).ranks, one_by_one.ranks)
 
 
@@ -201,9 +274,9 @@ def assert_sessions_do_not_meet(model):
     assert list(together.values()) == [ranks_by_session(model, click_log(session))[0] for session in sessions]
 
 
-@pytest.mark.parametrize("at_once", [1, 4])
+@pytest.mark.parametrize("at_once", [1, 100])
 def test_a_session_is_ranked_as_if_it_were_alone(model, monkeypatch, at_once):
-    monkeypatch.setattr(gru4rec, "SESSIONS_AT_ONCE", at_once)
+    monkeypatch.setattr(gru4rec, "STATES_AT_ONCE", at_once)
     assert_sessions_do_not_meet(model)
 
 
@@ -218,12 +291,12 @@ def test_the_order_of_the_sessions_changes_no_rank(model):
     assert [forward[s] for s in range(15)] == [backward[s] for s in reversed(range(15))]
 
 
-@pytest.mark.parametrize("sessions_at_once", [1, 2, 3, 512])
+@pytest.mark.parametrize("states_at_once", [1, 60, 200, 10**6])
 @pytest.mark.parametrize("scores_at_once", [1, 2, 30, 10**6])
-def test_the_size_of_a_block_changes_no_rank(gru, monkeypatch, sessions_at_once, scores_at_once):
+def test_the_size_of_a_block_changes_no_rank(gru, monkeypatch, states_at_once, scores_at_once):
     test = random_log(13, seed=8)
     before = evaluate(gru, test).ranks
-    monkeypatch.setattr(gru4rec, "SESSIONS_AT_ONCE", sessions_at_once)
+    monkeypatch.setattr(gru4rec, "STATES_AT_ONCE", states_at_once)
     monkeypatch.setattr(recommender, "SCORES_AT_ONCE", scores_at_once)
     assert np.array_equal(evaluate(gru, test).ranks, before)
 
@@ -340,6 +413,12 @@ def test_a_tie_rule_that_does_not_exist_is_named():
 def test_a_level_is_a_share(level):
     with pytest.raises(ValueError, match=f"level={level}: must be between 0 and 1"):
         evaluate(by_last_click(), random_log()).interval(level)
+
+
+def test_a_score_that_is_not_a_number_is_no_matter_where_nothing_is_counted():
+    recommender = by_last_click()
+    recommender.table[0] = np.nan  # after a comes only an unknown item
+    assert evaluate(recommender, click_log("bc", ["a", "NEW"])).n_predictions == 1
 
 
 def test_scores_that_are_not_numbers_are_refused():

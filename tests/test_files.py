@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pickle
@@ -10,9 +11,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from logs import all_scores, random_log, tiny
+from logs import click_log as click_log_of
 from safetensors.torch import load_file, save_file
 
 from gru4rec_lite import GRU4Rec, baselines, files
@@ -52,6 +55,10 @@ def without(key):
 
 def with_settings(**changed):
     return lambda header: {**header, "settings": {**header["settings"], **changed}}
+
+
+def with_items(tensors, items):
+    return {**tensors, "items.json": files.to_bytes(items)}
 
 
 # round trips
@@ -157,9 +164,17 @@ def test_safetensors_of_others_are_refused(path, metadata):
         GRU4Rec.load(path)
 
 
-def test_a_file_of_a_newer_version_says_so(path):
-    rewritten(path, header=lambda header: {**header, "format": files.FORMAT + 1})
-    with pytest.raises(ValueError, match="install a newer gru4rec_lite"):
+@pytest.mark.parametrize(
+    ("version", "remedy"),
+    [
+        (files.FORMAT + 1, "install a newer gru4rec_lite"),
+        ("next", "install a newer gru4rec_lite"),
+        (1, "fit the model again and save it"),
+    ],
+)
+def test_a_file_of_another_version_says_so(path, version, remedy):
+    rewritten(path, header=lambda header: {**header, "format": version})
+    with pytest.raises(ValueError, match=f"format {version}, this version reads {files.FORMAT}; {remedy}"):
         GRU4Rec.load(path)
 
 
@@ -167,8 +182,11 @@ TAMPERED = {
     "a tensor is missing": {"tensors": without("item_out")},
     "a tensor too many": {"tensors": lambda old: {**old, "extra": torch.zeros(2)}},
     "a tensor of another shape": {"tensors": lambda old: {**old, "item_out": old["item_out"][:, :-1].contiguous()}},
-    "an item is missing": {"header": lambda header: {**header, "items": header["items"][:-1]}},
-    "no items": {"header": without("items")},
+    "an item is missing": {"tensors": lambda old: with_items(old, files.from_bytes(old["items.json"])[:-1])},
+    "no items": {"tensors": without("items.json")},
+    "items that are no list": {"tensors": lambda old: with_items(old, 5)},
+    "items that are no JSON": {"tensors": lambda old: {**old, "items.json": torch.tensor([91, 49], dtype=torch.uint8)}},
+    "items that are no text": {"tensors": lambda old: {**old, "items.json": torch.tensor([255], dtype=torch.uint8)}},
     "no model": {"header": without("model")},
     "no settings": {"header": without("settings")},
     "a setting that does not exist": {"header": with_settings(colour="red")},
@@ -219,11 +237,39 @@ def test_saving_and_loading_never_pickle(model, path, monkeypatch, tmp_path):
 
 
 def test_the_file_is_tensors_and_json(model, path):
-    assert set(load_file(path)) == set(model.network.state_dict())
+    tensors = load_file(path)
+    assert set(tensors) == {*model.network.state_dict(), "items.json"}
+    assert tensors["items.json"].dtype == torch.uint8
+    assert json.loads(bytes(tensors["items.json"].tolist())) == model.items.tolist()
     length = int.from_bytes(path.read_bytes()[:8], "little")
     header = json.loads(json.loads(path.read_bytes()[8 : 8 + length])["__metadata__"]["gru4rec_lite"])
-    assert header["items"] == model.items.tolist()
     assert header["settings"]["loss"] == "bpr-max"
+
+
+def header_bytes(path):
+    return int.from_bytes(path.read_bytes()[:8], "little")
+
+
+def test_a_larger_catalogue_makes_no_larger_header(tmp_path):
+    # the format allows 100 MB of header: 2.5 million UUIDs would fill it
+    sizes = []
+    for n in (100, 2_000):
+        ids = [f"{i:036x}" for i in range(n)]
+        log = click_log_of(*(ids[i : i + 20] for i in range(0, n, 20)))
+        tiny(n_epochs=1).fit(log, progress=False, checkpoint=tmp_path / "checkpoint").save(tmp_path / "model")
+        assert GRU4Rec.load(tmp_path / "model").items.tolist() == ids
+        sizes.append([header_bytes(tmp_path / name) for name in ("model", "checkpoint")])
+    assert np.ptp(sizes, axis=0).max() < 100  # shapes and offsets have more digits
+
+
+@pytest.mark.parametrize(
+    "ids", [[1, 2], [2**63, 2**64 - 1], [-1, 2**63], [2**70, -(2**70)], ["a", "Größe 👟"], ["", '"', "\\"]]
+)
+def test_ids_of_any_size_are_kept_in_a_file(tmp_path, ids):
+    model = baselines.Pop()
+    model.items, model.support = pd.Index(ids), torch.ones(len(ids), dtype=torch.float64)
+    model.save(tmp_path / "model")
+    assert baselines.Pop.load(tmp_path / "model").items.equals(model.items)
 
 
 # whole or not at all
@@ -242,6 +288,37 @@ def test_a_failed_write_leaves_the_old_file_whole_and_no_other(model, path, monk
     monkeypatch.undo()
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("broken", ["os.fsync", "os.replace"])
+def test_a_full_disk_is_named_with_the_file_and_what_became_of_it(path, monkeypatch, broken):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = path.read_bytes()
+    monkeypatch.setattr(broken, full)
+    with pytest.raises(OSError, match=r"No space left on device.* untouched.*model\.safetensors") as caught:
+        baselines.Pop().fit(random_log()).save(path)
+    assert caught.value.errno == errno.ENOSPC
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_the_content_is_on_the_disk_before_the_name(path, monkeypatch):
+    done, replace = [], os.replace
+
+    def fsync(file):
+        done.append(("fsync", os.fstat(file).st_size))
+
+    def renamed(old, new):
+        done.append(("replace", Path(old).stat().st_size))
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", renamed)
+    baselines.Pop().fit(random_log()).save(path)
+    size = path.stat().st_size
+    assert done == [("fsync", size), ("replace", size)]
 
 
 def test_a_file_is_replaced_and_nothing_else_is_left(path):

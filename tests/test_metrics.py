@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from helpers import Watch
 
 from gru4rec_lite import metrics
 from gru4rec_lite.museum.evaluation import mean_of_batch_means
@@ -27,6 +28,45 @@ def test_ranks_equal_the_loop(ties, values):
     assert metrics.rank_of_target(scores, targets, ties).tolist() == expected
 
 
+@pytest.mark.parametrize("ties", metrics.TIES)
+@pytest.mark.parametrize("at_once", [1, 40, 41, 123, 10**9])  # columns of one row, of all rows, all at once
+def test_the_size_of_a_block_changes_no_rank(monkeypatch, ties, at_once):
+    scores = torch.randint(4, (40, 13), generator=torch.Generator().manual_seed(0)).float()
+    targets = torch.arange(40) % 13
+    expected = [rank_by_loop(row, target, ties) for row, target in zip(scores.tolist(), targets.tolist(), strict=True)]
+    monkeypatch.setattr(metrics, "COMPARED_AT_ONCE", at_once)
+    assert metrics.rank_of_target(scores, targets, ties).tolist() == expected
+
+
+@pytest.mark.parametrize("ties", metrics.TIES)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_ranks_of_any_kind_of_float_are_exact(ties, dtype):
+    # 5000 equal scores: half precision cannot count them, and float16 has no number above 65504
+    scores = torch.zeros(2, 5_000, dtype=dtype)
+    scores[1, :3] = torch.tensor([2.0, 1.0, -1.0])
+    ranks = metrics.rank_of_target(scores, torch.tensor([7, 7]), ties).tolist()
+    # row 0: all are equal; row 1: two are above the target, 4996 others equal to it, one below
+    assert ranks == {"standard": [1, 3], "median": [2500.5, 2501], "conservative": [5000, 4999]}[ties]
+
+
+@pytest.mark.parametrize("ties", metrics.TIES)
+def test_doubled_ranks_never_wait_for_the_device(ties):
+    scores, targets = torch.rand(6, 9), torch.arange(6)
+    with Watch() as watch:
+        doubled = metrics.doubled_rank(scores, targets, ties)
+    assert watch.waits == []
+    assert doubled.dtype == torch.int64
+    assert torch.equal(metrics.checked_ranks(doubled), metrics.rank_of_target(scores, targets, ties))
+
+
+def test_ranking_leaves_the_scores_as_they_were():
+    scores = torch.rand(6, 9)
+    before = scores.clone()
+    for ties in metrics.TIES:
+        metrics.rank_of_target(scores, torch.arange(6), ties)
+    assert torch.equal(scores, before)
+
+
 @pytest.mark.parametrize(("ties", "rank"), [("standard", 1), ("conservative", 10), ("median", 5.5)])
 def test_ten_equal_scores(ties, rank):
     assert metrics.rank_of_target(torch.zeros(1, 10), torch.tensor([3]), ties).tolist() == [rank]
@@ -41,6 +81,9 @@ def test_ties_are_conservative_unless_said_otherwise():
 def test_a_score_that_is_not_a_number_raises(ties, place):
     scores = torch.zeros(2, 5)
     scores[1, place] = float("nan")
+    with pytest.raises(ValueError, match="NaN"):
+        metrics.rank_of_target(scores, torch.tensor([0, 0]), ties)
+    scores[1, 2], scores[1, 4] = float("inf"), -float("inf")
     with pytest.raises(ValueError, match="NaN"):
         metrics.rank_of_target(scores, torch.tensor([0, 0]), ties)
 
@@ -106,6 +149,26 @@ def test_means_are_over_predictions_not_over_batches_B11():
     assert_two_thirds(np.mean)
     with pytest.raises(AssertionError):
         assert_two_thirds(lambda values: mean_of_batch_means(values, widths=[2, 1]))  # (1 + 0) / 2
+
+
+# the best
+
+
+@pytest.mark.parametrize("values", [1, 2, 5, 10**6])  # few distinct scores: many ties
+@pytest.mark.parametrize("k", [1, 2, 5, 12, 13, 14, 100])
+def test_the_largest_are_those_of_pythons_sort(values, k):
+    scores = torch.randint(values, (30, 13), generator=torch.Generator().manual_seed(k)).float()
+    scores[3, 4:6], scores[5] = -float("inf"), -float("inf")
+    largest, place = metrics.largest(scores, k)
+    for row, found, at in zip(scores.tolist(), largest.tolist(), place.tolist(), strict=True):
+        assert at == sorted(range(13), key=lambda j, row=row: -row[j])[:k]  # Python's sort is stable
+        assert found == [row[j] for j in at]
+
+
+def test_a_score_that_is_not_a_number_is_listed_first_as_a_sort_would():
+    scores = torch.tensor([[1.0, float("nan"), 3.0, float("nan"), 3.0, 2.0]])
+    for k in range(1, 7):
+        assert metrics.largest(scores, k)[1].tolist() == [[1, 3, 2, 4, 5, 0][:k]]
 
 
 # bootstrap

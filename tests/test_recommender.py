@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,7 +13,7 @@ import pytest
 import torch
 from logs import click_log, random_log, random_sessions, tiny
 
-from gru4rec_lite import Recommender, baselines, evaluate
+from gru4rec_lite import Recommender, baselines, evaluate, gru4rec, recommender
 
 ITEMS = pd.Index(list("abcdefgh"))
 
@@ -300,6 +301,68 @@ def test_scores_may_be_arrays():
 
     expected = Recent().recommend(["a", "b"], exclude=["c"])
     pd.testing.assert_frame_equal(InNumpy().recommend(["a", "b"], exclude=["c"]), expected)
+
+
+class LastOnly(Recent):
+    """Says by itself what comes last, in blocks of one size, and out of a table that must stay as it is."""
+
+    def last_scores(self, items, offsets, times):
+        rows = [self.row(items[a : b - 1].tolist(), times[a : b - 1].tolist()) for a, b in pairwise(offsets)]
+        self.table = torch.tensor(np.array(rows))
+        self.before = self.table.clone()
+        return iter(self.table.split(2))
+
+    def scores(self, *log):
+        raise AssertionError("no other row is needed")
+
+
+def test_a_model_may_score_the_last_prediction_alone():
+    histories = [list("abc"), [], list("h"), list("ab"), list("hhhha")]
+    alone = LastOnly()
+    pd.testing.assert_frame_equal(
+        alone.recommend_many(histories, k=3, exclude=["c"]), Recent().recommend_many(histories, k=3, exclude=["c"])
+    )
+    assert torch.equal(alone.table, alone.before)
+
+
+def test_a_network_scores_the_last_prediction_alone(monkeypatch):
+    model, scored = tiny().fit(random_log(), progress=False), []
+    score_all = model.network.score_all
+    monkeypatch.setattr(model.network, "score_all", lambda hidden: scored.append(len(hidden)) or score_all(hidden))
+    model.recommend_many([list("abcabcabc"), list("ab"), []])
+    assert sum(scored) == 3
+
+
+@pytest.mark.parametrize("scores_at_once", [1, 50, 10**6])
+def test_the_last_scores_are_the_last_rows_of_all_scores(model, monkeypatch, scores_at_once):
+    monkeypatch.setattr(recommender, "SCORES_AT_ONCE", scores_at_once)
+    monkeypatch.setattr(gru4rec, "STATES_AT_ONCE", scores_at_once)
+    items, offsets = np.array([0, 1, -1, 2, 3, 4, 5, -1, 6]), np.array([0, 3, 5, 9])
+    log = items, offsets, np.arange(9.0)
+    rows = torch.cat(list(model.scores(*log)))[[1, 2, 5]]  # two, one and three predictions
+    torch.testing.assert_close(torch.cat(list(model.last_scores(*log))), rows)
+
+
+def test_a_score_of_minus_infinity_is_listed_and_what_is_excluded_is_not():
+    model = Recent()
+    model.own = np.where(np.arange(8) < 4, -np.inf, 0.0)
+    assert model.recommend([], k=8, exclude=["a", "h"])["ItemId"].tolist() == list("efgbcd")
+
+
+@pytest.mark.parametrize("id_", [2**63, 2**64, -(2**63) - 1, None, 1.5, "1", ("a", "b")])
+@pytest.mark.parametrize("ids", [[1, 2], [2**63 - 1, 5], [2**63 + 1, 5], [-1, 2**70], ["a", "b"]])
+def test_an_id_of_any_kind_is_looked_for_and_named_when_unknown(id_, ids):
+    model = baselines.Pop()
+    model.items, model.support = pd.Index(ids), torch.ones(2, dtype=torch.float64)
+    with pytest.warns(UserWarning, match=re.escape(f"unknown items are left out: {id_!r}")):
+        listed = model.recommend([ids[0], id_], exclude=[ids[1], id_])
+    assert listed["ItemId"].tolist() == [ids[0]]
+
+
+@pytest.mark.parametrize(("n_items", "rows"), [(1, 2_000_000), (30_043, 66), (10**6, 16), (4 * 10**6, 4), (10**9, 1)])
+def test_a_block_of_scores_is_bounded_whatever_the_catalogue(n_items, rows):
+    assert recommender.rows_at_once(n_items) == rows
+    assert rows == 1 or rows * n_items <= 16_000_000
 
 
 # before fit, and models that cannot be saved

@@ -389,7 +389,7 @@ def test_an_epoch_waits_once_however_many_steps_it_has():
 
 
 def meta_epoch(lengths, monkeypatch):
-    """An epoch on a device that has shapes and no numbers: what would read one fails. Its plan, and what was watched."""
+    """An epoch on a device that has shapes and no numbers, where reading one fails: its plan, and what was watched."""
     s, meta = setup(lengths=lengths, dropout_embed=0.1, dropout_hidden=0.2), torch.device("meta")
     network = s.network.to(meta)
     plan = SessionParallel(s.items, s.offsets, BATCH, meta)
