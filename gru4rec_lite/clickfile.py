@@ -1,4 +1,4 @@
-"""The columns of a click log: got from a file, and refused where they hold no ids or no times.
+"""The columns of a click log, got from a file.
 
 ``clicks`` is the way in. pyarrow does the parsing, since it reads a csv file on all cores.
 """
@@ -6,24 +6,23 @@
 from __future__ import annotations
 
 import csv
-import numbers
+import warnings
 import zipfile
-from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-
-class ClickLogError(ValueError):
-    """A click log that cannot be used: names the column, the first bad row and the remedy."""
+from .columns import ClickLogError, in_one_piece, refuse, require
 
 
-def read_table(path: Path, wanted: dict[str, str], time: str) -> pa.Table:
+def read_columns(path: Path, wanted: dict[str, str], time: str) -> pd.DataFrame:
     """The wanted columns of a file, ids as the file has them, the time column parsed.
 
     Args:
@@ -33,12 +32,22 @@ def read_table(path: Path, wanted: dict[str, str], time: str) -> pa.Table:
     """
     if not path.is_file():
         raise ClickLogError(f"There is no click log at {path.absolute()}. Remedy: check path={str(path)!r}.")
+    is_text = path.suffix.lower() != ".parquet"
     try:
-        table = _read_parquet(path, wanted) if path.suffix == ".parquet" else _read_text(path, wanted)
-        return table.set_column(table.column_names.index(time), time, _parse_time(table[time], time))
+        table = _read_text(path, wanted) if is_text else _read_parquet(path, wanted)
+        columns = {name: table[name] for name in wanted}
+        del table
+        with ThreadPoolExecutor(2) as pool:  # two columns at a time: all of them would need more memory
+            parse = [_parse_time if name == time else _parse_ids if is_text else _to_pandas for name in wanted]
+            parsed = pool.map(lambda name, parse: parse(columns.pop(name), name), wanted, parse)
+            frame = pd.DataFrame(dict(zip(wanted, parsed, strict=True)), copy=False)
     except (OSError, zipfile.BadZipFile, pa.ArrowException) as error:
         remedy = "repair the file, or save it again as UTF-8"
         raise ClickLogError(f"{path} cannot be read: {error}. Remedy: {remedy}.") from error
+    for name, argument in wanted.items():
+        if is_text and argument in ("session", "item"):
+            _warn_of_floats(frame[name], {"session": "SessionId", "item": "ItemId"}[argument])
+    return frame
 
 
 def _read_parquet(path: Path, wanted: dict[str, str]) -> pa.Table:
@@ -47,6 +56,7 @@ def _read_parquet(path: Path, wanted: dict[str, str]) -> pa.Table:
 
 
 def _read_text(path: Path, wanted: dict[str, str]) -> pa.Table:
+    """Every wanted column as text."""
     with _open(path) as stream:
         header = stream.read(2**16).decode("utf-8-sig", errors="replace").partition("\n")[0].rstrip("\r")
     delimiter = max("\t,;|", key=header.count)
@@ -63,27 +73,36 @@ def _read_text(path: Path, wanted: dict[str, str]) -> pa.Table:
         bad.append(row)
         return "skip"
 
-    for all_cores in (True, False):  # only a single thread knows the number of a bad row
+    for careful in (False, True):  # a line break inside quotes is slow to look for; one thread knows a bad row's number
         bad.clear()
-        with _open(path) as stream:
-            options = pa.csv.ReadOptions(use_threads=all_cores)
-            layout = pa.csv.ParseOptions(delimiter=delimiter, invalid_row_handler=note)
-            table = pa.csv.read_csv(stream, options, layout, as_text)
+        options = pa.csv.ReadOptions(use_threads=not careful)
+        layout = pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=careful, invalid_row_handler=note)
+        try:
+            with _open(path) as stream:
+                table = pa.csv.read_csv(stream, options, layout, as_text)
+        except pa.ArrowInvalid:
+            if careful:
+                raise
+            continue
         if not bad:
-            return pa.table({column: _parse_ids(table[column]) for column in wanted})
+            return table
     row = bad[0]
     raise ClickLogError(
-        f"{path}: the header names {row.expected_columns} columns, but a row has {row.actual_columns}: {row.text!r}. "
-        f"First bad row: {row.number - 1} (data rows counted from 1), {len(bad):,} in all. Remedy: repair the row."
+        f"{path}: the header names {row.expected_columns} columns, but a row has {row.actual_columns}: "
+        f"{row.text[:200]!r}. First bad row: {row.number - 1} (data rows counted from 1), {len(bad):,} in all. "
+        "Remedy: repair the row."
     )
 
 
 def _open(path: Path) -> IO[bytes]:
     """The bytes of a csv or tsv file, unpacked."""
-    names = zipfile.ZipFile(path).namelist() if path.suffix == ".zip" else [path.name.removesuffix(".gz")]
-    if len(names) != 1 or Path(names[0]).suffix not in (".csv", ".tsv"):
+    kind = path.suffix.lower()
+    names = zipfile.ZipFile(path).namelist() if kind == ".zip" else [path.stem if kind == ".gz" else path.name]
+    if len(names) != 1 or Path(names[0]).suffix.lower() not in (".csv", ".tsv"):
         raise ValueError(f"path={str(path)!r} must be a .csv, .tsv or .parquet file (csv and tsv also as .gz or .zip)")
-    return zipfile.ZipFile(path).open(names[0]) if path.suffix == ".zip" else pa.input_stream(path)
+    if kind == ".zip":
+        return zipfile.ZipFile(path).open(names[0])
+    return pa.input_stream(path, compression="gzip" if kind == ".gz" else None)
 
 
 def _require_all(path: Path, columns: list[str], wanted: dict[str, str]) -> None:
@@ -91,91 +110,68 @@ def _require_all(path: Path, columns: list[str], wanted: dict[str, str]) -> None
         require(column, columns, f"set {argument}=… to the right name; a csv file names its columns in its first line")
 
 
-def _parse_ids(text: pa.ChunkedArray) -> pa.ChunkedArray:
+def _to_pandas(column: pa.ChunkedArray, name: str = "") -> pd.Series:
+    """The column as pandas has it, text in one piece."""
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column = pa.chunked_array([in_one_piece(column.cast(pa.large_string()))])
+    return pa.table({name: column}).to_pandas(ignore_metadata=True)[name]
+
+
+def _integers(text: pa.ChunkedArray, exact: bool) -> np.ndarray | None:
+    """``(n,)`` int64, or float64 with NaN for a missing one; None unless all are integers (exact: and nothing else)."""
+    found, done = np.empty(len(text), dtype=np.float64 if text.null_count else np.int64), 0
+    for piece in text.chunks:  # small enough for the processor's cache
+        try:
+            integers = piece.cast(pa.int64())
+        except pa.ArrowInvalid:
+            return None
+        if exact and not integers.cast(piece.type).equals(piece):
+            return None
+        found[done : done + len(piece)] = integers.to_numpy(zero_copy_only=False)
+        done += len(piece)
+    return found
+
+
+def _parse_ids(text: pa.ChunkedArray, name: str) -> pd.Series:
     """Integers where every one reads back as the very same text, else the text: "007" is not 7."""
-    try:
-        integers = text.cast(pa.int64())
-    except pa.ArrowInvalid:
-        return text
-    return integers if integers.cast(pa.string()).equals(text) else text
+    integers = _integers(text, exact=True)
+    return _to_pandas(text, name) if integers is None else pd.Series(integers, name=name, copy=False)
 
 
-def _parse_time(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+def _warn_of_floats(ids: pd.Series, becomes: str) -> None:
+    """A program that takes integers for floats writes 7 as "7.0", which is not the id 7 of another file."""
+    some = "" if ids.dtype.kind in "iu" or len(ids) == 0 else ids.iloc[0]
+    if isinstance(some, str) and some.endswith(".0") and ids.str.fullmatch(r"-?\d+\.0").all():
+        warnings.warn(
+            f"Column {ids.name!r}: its ids are text such as {some!r}, which is not the id {some.removesuffix('.0')!r}. "
+            f"If they were integers once: clicks[{becomes!r}] = "
+            f'clicks[{becomes!r}].str.removesuffix(".0").astype("int64")',
+            stacklevel=4,
+        )
+
+
+def _parse_time(column: pa.ChunkedArray, name: str) -> pd.Series:
     """Text as seconds or as datetimes in UTC; a column that is not text stays as it is."""
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        return column
-    for kind in (pa.int64(), pa.float64(), pa.timestamp("us"), pa.timestamp("us", "UTC")):
-        try:
-            times = column.cast(kind)
-        except pa.ArrowInvalid:
-            continue
-        return times.cast(pa.timestamp("us")) if kind == pa.timestamp("us", "UTC") else times
-    text = column.to_pandas()
-    dates = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce").dt.tz_localize(None)
-    amounts = pd.to_numeric(text, errors="coerce")
-    times = dates if dates.count() >= amounts.count() else amounts  # the kind that most rows have
-    complaint = "is neither an ISO 8601 time (2014-04-07 10:51:09) nor a number of seconds"
+        return _to_pandas(column, name)
+    integers = _integers(column, exact=False)
+    if integers is not None:
+        return pd.Series(integers, name=name, copy=False)
+    with_zone = column
+    for _ in range(2):
+        for kind in (pa.float64(), pa.timestamp("us"), pa.timestamp("us", "UTC")):
+            try:
+                times = with_zone.cast(kind)
+            except pa.ArrowInvalid:
+                continue
+            return _to_pandas(times.cast(pa.timestamp("us")) if kind == pa.timestamp("us", "UTC") else times, name)
+        with_zone = pc.replace_substring_regex(column, " UTC$", "Z")
+    plain, shown = with_zone.to_pandas(), column.to_pandas().rename(name)
+    dates = pd.to_datetime(plain, format="ISO8601", utc=True, errors="coerce").dt.tz_localize(None)
+    amounts = pd.to_numeric(plain, errors="coerce")
+    no_time = "is neither an ISO 8601 time (2014-04-07 10:51:09) nor a number of seconds"
     remedy = "repair these rows; for another date format read the file with pandas and use pandas.to_datetime"
-    refuse(times.isna(), text.rename(name), complaint, remedy)
-    return pa.chunked_array([pa.Array.from_pandas(times)])
-
-
-def seconds(column: pd.Series) -> np.ndarray:
-    """``(n,)`` float64 seconds from a column of datetimes (since 1970, a zone converted to UTC) or of seconds.
-
-    Raises ClickLogError for text, for a missing time, and for numbers beyond 1e11 (the year 5138), since those are
-    milliseconds.
-    """
-    name, kind = column.name, column.dtype.kind
-    if kind == "M":
-        refuse(column.isna(), column, "is not a time", "drop these rows, or repair them")
-        times = pd.DatetimeIndex(column)
-        times = times if times.tz is None else times.tz_convert(None)
-        return times.to_numpy("datetime64[us]").astype(np.int64) / 1e6
-    if kind not in "iuf" and len(column):
-        complaint = "is neither a datetime nor a number of seconds"
-        refuse(np.ones(len(column)), column, complaint, f"pandas.to_datetime(clicks[{name!r}])")
-    values = column.to_numpy(np.float64, na_value=np.nan)
-    refuse(~np.isfinite(values), column, "is not a time", "drop these rows, or repair them")
-    refuse(np.abs(values) > 1e11, column, "cannot be seconds", f"if these are milliseconds, clicks[{name!r}] / 1000")
-    return values
-
-
-def plain_ids(column: pd.Series) -> pd.Series:
-    """The column as integers or as text; anything else is refused: ids are sorted, and given back as they came."""
-    refuse(column.isna(), column, "is not an id", "drop these rows, or give them an id")
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype)
-    if isinstance(column.dtype, pd.StringDtype) or len(column) == 0:
-        return column
-    if column.dtype.kind in "iu":
-        return column if isinstance(column.dtype, np.dtype) else column.astype(np.int64)  # Int64 and its like
-    found = pd.api.types.infer_dtype(column)
-    if found not in ("string", "integer"):
-        kind = str if isinstance(column.iloc[0], str) else numbers.Integral
-        odd = [isinstance(value, bool) or not isinstance(value, kind) for value in column]
-        remedy = f'clicks[{column.name!r}].astype("int64"), or .astype(str)'
-        refuse(odd, column, f"is no id here ({found}): ids are all text or all integers", remedy)
-    return column if found == "string" else column.astype(np.int64)
-
-
-def require(column: str, columns: Iterable[Any], remedy: str) -> None:
-    """ClickLogError unless the column is there exactly once."""
-    times = list(columns).count(column)
-    if times != 1:
-        problem = "is missing" if times == 0 else f"occurs {times} times"
-        there = ", ".join(repr(name) for name in columns) or "no column at all"
-        raise ClickLogError(f"Column {column!r} {problem}: the log has {there}. Remedy: {remedy}.")
-
-
-def refuse(bad: Any, column: pd.Series, complaint: str, remedy: str) -> None:
-    """ClickLogError about the first row of the column where ``bad`` is true, if there is one."""
-    bad = np.asarray(bad, dtype=bool)
-    if bad.any():
-        row = int(bad.argmax())
-        value = column.iloc[row]
-        shown = repr(value) if isinstance(value, str) else "an empty field" if pd.isna(value) else str(value)
-        raise ClickLogError(
-            f"Column {column.name!r}: {shown} {complaint}. "
-            f"First bad row: {row + 1} (data rows counted from 1), {bad.sum():,} in all. Remedy: {remedy}."
-        )
+    most, few, kinds = (dates, amounts, "dates") if dates.count() >= amounts.count() else (amounts, dates, "numbers")
+    bad = most.isna().to_numpy()
+    refuse(bad, shown, f"stands among {kinds}" if few.notna()[bad.argmax()] else no_time, remedy)
+    return most.rename(name)

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .clickfile import ClickLogError, plain_ids, read_table, require, seconds
+from .clickfile import read_columns
+from .columns import COLUMNS, ClickLogError, check, checked, numbered, rows_kept, seconds
+from .order import differ, in_order, in_time, pick, squeeze
 
 __all__ = ["ClickLogError", "Sessions", "check", "encode", "prepare", "read", "seconds", "sessionise", "split_by_time"]
-COLUMNS = ("SessionId", "ItemId", "Time")
 
 
 def read(
@@ -33,49 +34,28 @@ def read(
     """A click log from a .csv (delimiter , ; | or tab), .tsv or .parquet file; csv and tsv also as .gz or .zip.
 
     In a csv file a column of ids is integer when every id reads back as the very same text, else it is text ("00123"
-    stays "00123"); an empty field is a missing id. Times are seconds, or dates and times of ISO 8601, such as
-    2014-04-07T10:51:09Z (with a zone: converted to UTC).
+    stays "00123"); an empty field is a missing id. Ids such as "7.0" stay text too, with a warning: they are not
+    the ids 7 of another file. Times are seconds, or dates and times of ISO 8601, such as 2014-04-07T10:51:09Z (with a
+    zone: converted to UTC) or 2014-04-07 10:51:09 UTC.
 
     Args:
         path: the file, in UTF-8, with a header line.
         session, item, time: the file's names of the three columns; they become SessionId, ItemId and Time.
             ``session=None``: the file has no sessions yet, ``sessionise`` will make them.
-        keep: further columns to carry along, such as the user's id; read like ids.
+        keep: names of further columns to carry along, such as the user's id; read like ids.
 
     Raises:
         ClickLogError: there is no such file, a column is missing, a row cannot be used.
     """
+    names = {own: name for own, name in zip((session, item, time), COLUMNS, strict=True) if own is not None}
+    if isinstance(keep, str) or set(keep) & set(names.values()) - set(names):
+        raise ValueError(f"{keep=} must be a list of names, but not {', '.join(names.values())}: those are given anew")
     arguments = [("session", session), ("item", item), ("time", time), *(("keep", column) for column in keep)]
     named = [(column, argument) for argument, column in arguments if column is not None]
     if len(dict(named)) < len(named):
         raise ValueError(f"{session=}, {item=}, {time=}, {keep=} must name different columns")
-    frame = read_table(Path(path), dict(named), time).to_pandas(ignore_metadata=True)
-    frame = check(frame, ids=[item] if session is None else [session, item], time=time)
-    return frame.rename(columns={session: "SessionId", item: "ItemId", time: "Time"})
-
-
-def check(
-    clicks: pd.DataFrame, ids: Sequence[str] = COLUMNS[:2], time: str = COLUMNS[2], allow_empty: bool = False
-) -> pd.DataFrame:
-    """The same clicks with row labels 0, 1, … and plain ids; ClickLogError where they cannot be used.
-
-    Args:
-        clicks: a click log; columns other than ``ids`` and ``time`` are kept and not looked at.
-        ids: the columns that must hold ids: text or integers, none missing.
-        time: the column that must hold datetimes or seconds, none missing.
-        allow_empty: whether a log without rows is fine.
-    """
-    if not isinstance(clicks, pd.DataFrame):
-        raise ClickLogError(f"clicks must be a DataFrame with {', '.join(COLUMNS)}, not a {type(clicks).__name__}")
-    for column in (*ids, time):
-        require(column, clicks.columns, f"rename it: clicks.rename(columns={{'its name': {column!r}}})")
-    if len(clicks) == 0 and not allow_empty:
-        raise ClickLogError(f"The click log is empty: column {ids[-1]!r} has no row. Remedy: give it a session.")
-    frame = clicks.reset_index(drop=True)  # labels may repeat (two logs concatenated): nothing may be selected by them
-    for column in ids:
-        frame[column] = plain_ids(frame[column])
-    seconds(frame[time])
-    return frame
+    frame = check(read_columns(Path(path), dict(named), time), ids=[own for own in names if own != time], time=time)
+    return frame.rename(columns=names)
 
 
 def sessionise(clicks: pd.DataFrame, user: str = "UserId", gap: float = 3600) -> pd.DataFrame:
@@ -85,16 +65,16 @@ def sessionise(clicks: pd.DataFrame, user: str = "UserId", gap: float = 3600) ->
     earlier sessions. Rows may stand in any order and keep it; a SessionId that is there already is replaced.
     """
     _positive(numbers.Real, gap=gap)
-    frame = check(clicks, ids=(user, "ItemId"))
-    users, names = pd.factorize(frame[user])
-    times = seconds(frame["Time"])
-    order = _in_order(users, times)
+    frame, times = checked(clicks, ids=(user, "ItemId"))
+    users, names = numbered(frame[user])
+    order = in_order(users, times)
     of_user, in_time = users[order], times[order]
     new_user = np.diff(of_user, prepend=-1) != 0
     pause = np.diff(in_time, prepend=in_time[0]).round(6)  # floats of today's seconds are off by some 1e-7 s
     starts = new_user | (pause > gap)
     owner = of_user[starts]
-    number = np.arange(len(owner)) - np.flatnonzero(new_user[starts])[owner] + 1  # users stand in order of their number
+    first = np.flatnonzero(new_user[starts])  # (users,) where each user's sessions begin
+    number = np.arange(len(owner)) - np.repeat(first, np.diff(first, append=len(owner))) + 1
     ids = names[owner].astype(str) + "-" + pd.Index(number).astype(str)
     session = np.empty(len(frame), dtype=np.int64)
     session[order] = starts.cumsum() - 1
@@ -110,21 +90,19 @@ def split_by_time(clicks: pd.DataFrame, days: float = 14, verbose: bool = True) 
     start after it; sessions that cross it go to neither. A printed line counts them, and so does ``attrs["crossing"]``.
     """
     _positive(numbers.Real, days=days)
-    frame = check(clicks)
-    times = seconds(frame["Time"])
-    session, ids = pd.factorize(frame["SessionId"])
-    cut = times.max() - days * 86400
-    begin, end = np.full(len(ids), np.inf), np.full(len(ids), -np.inf)
-    np.minimum.at(begin, session, times)
-    np.maximum.at(end, session, times)
-    sides = {"train": end <= cut, "test": begin > cut}
+    frame, times = checked(clicks)
+    session, ids = numbered(frame["SessionId"])
+    is_late = times > times.max() - days * 86400
+    n, n_late = np.bincount(session, minlength=len(ids)), np.bincount(session[is_late], minlength=len(ids))
+    early, late = n > n_late, n_late > 0  # has clicks before the cut, after it
+    sides = {"train": early & ~late, "test": late & ~early}
     for side, chosen in sides.items():
         if not chosen.any():
             span = (times.max() - times.min()) / 86400
             remedy = f"fewer days (the log spans {span:.3g})" if side == "train" else "more days"
             raise ClickLogError(f"days={days} leaves no whole session for {side} (column 'Time'). Remedy: {remedy}.")
-    train, test = (frame[chosen[session]].reset_index(drop=True) for chosen in sides.values())
-    crossing = int((~sides["train"] & ~sides["test"]).sum())
+    train, test = (rows_kept(frame, chosen[session], SessionId=(session, ids)) for chosen in sides.values())
+    crossing = int((early & late).sum())
     train.attrs["crossing"] = test.attrs["crossing"] = crossing
     if verbose:
         for side, part in (("train", train), ("test", test)):
@@ -146,39 +124,45 @@ def prepare(
     Split by time first: an item's support must not be counted on test clicks.
     """
     _positive(numbers.Integral, min_session=min_session, min_support=min_support)
-    frame = check(clicks)
-    times = seconds(frame["Time"])
-    session, item = pd.factorize(frame["SessionId"])[0], pd.factorize(frame["ItemId"])[0]
-    rules = {
-        "drop_repeats": lambda s, i: (np.diff(s, prepend=-1) != 0) | (np.diff(i, prepend=-1) != 0) | (not drop_repeats),
-        "min_support": lambda s, i: np.bincount(i)[i] >= min_support,
-        "min_session": lambda s, i: np.bincount(s)[s] >= min_session,
-    }
+    frame, times = checked(clicks)
+    (session, session_ids), (item, item_ids) = numbered(frame["SessionId"]), numbered(frame["ItemId"])
     reasons = {
         "drop_repeats": "immediate repeats",
         "min_support": f"on items with fewer than {min_support} clicks",
         "min_session": f"in sessions of fewer than {min_session} clicks",
     }
-    dropped = dict.fromkeys(rules, 0)
-    rows = _in_order(session, times)  # what is left, session by session
-    s, i = session[rows], item[rows]
+    dropped = dict.fromkeys(reasons, 0)
+    rows = in_order(session, times)  # what is left, session by session
+    s, i = pick(session, rows), pick(item, rows)
     before = -1
     while len(rows) != before:
         before = len(rows)
-        for rule, passes in rules.items():
-            good = passes(s, i)
-            dropped[rule] += len(rows) - int(good.sum())
-            rows, s, i = rows[good], s[good], i[good]
+        good = differ(s) | differ(i) if drop_repeats else np.ones(before, dtype=bool)
+        left = [before, good.sum()]
+        for ids, n_ids, least in ((i, len(item_ids), min_support), (s, len(session_ids), min_session)):
+            ids[~good] = n_ids  # a number that counts for nothing
+            enough = np.bincount(ids, minlength=n_ids + 1) >= least
+            enough[n_ids] = False
+            good = enough[ids]
+            left.append(good.sum())
+        for rule, lost in zip(dropped, -np.diff(left), strict=True):
+            dropped[rule] += int(lost)
+        if not good.all():
+            rows, s, i = squeeze(rows, good), squeeze(s, good), squeeze(i, good)
     losses = ", ".join(f"{dropped[rule]:,} {reason}" for rule, reason in reasons.items() if dropped[rule]) or "nothing"
     if len(rows) == 0:
         remedy = f"check that 'SessionId' joins the clicks of a visit, or lower {min_session=} or {min_support=}"
         raise ClickLogError(f"Nothing is left of {len(frame):,} clicks; dropped {losses}. Remedy: {remedy}.")
-    result = frame.iloc[np.sort(rows)].reset_index(drop=True)
+    times = pick(times, rows, out=i.view(times.dtype))  # what was clicked is known; its memory is free
+    ties = int((~differ(s) & ~differ(times)).sum())
+    kept = np.zeros(len(frame), dtype=bool)
+    kept[rows] = True
+    del rows, s, i, times  # the peak of memory comes now
+    result = rows_kept(frame, kept, SessionId=(session, session_ids), ItemId=(item, item_ids))
     result.attrs["dropped"] = dropped
     if verbose:
-        ties = int(((np.diff(s) == 0) & (np.diff(times[rows]) == 0)).sum())
         tied = f"; {ties:,} come at the time of the click before them and keep the order of the rows" if ties else ""
-        print(f"kept {len(rows):,} of {len(frame):,} clicks; dropped {losses}{tied}")
+        print(f"kept {len(result):,} of {len(frame):,} clicks; dropped {losses}{tied}")
     return result
 
 
@@ -212,33 +196,46 @@ def encode(clicks: pd.DataFrame, items: pd.Index | None = None) -> Sessions:
         items: the item index of the training clicks, for a test log: items that it lacks get the number -1. None: the
             index is made from these clicks, in sorted order.
     """
-    frame = check(clicks, allow_empty=items is not None)
-    item, found = pd.factorize(frame["ItemId"], sort=items is None)
+    frame, times = checked(clicks, allow_empty=items is not None)
+    item, found = numbered(frame["ItemId"])
+    clicked = np.flatnonzero(np.bincount(item, minlength=len(found)))  # (N,) the items that have a click
+    number = np.full(len(found), -1)
     if items is None:
-        index = found
+        index = found.take(clicked)
+        if not index.is_monotonic_increasing:
+            by_id = index.argsort()
+            index, clicked = index.take(by_id), clicked[by_id]
+        number[clicked] = np.arange(len(index))
     else:
         index = pd.Index(items)
         if not index.is_unique:
             raise ValueError(f"items must hold an item once, and holds {index[index.duplicated()][0]!r} again")
-        item = index.get_indexer(found)[item]
-    session, ids = pd.factorize(frame["SessionId"], sort=True)
-    times = seconds(frame["Time"])
-    begin = np.full(len(ids), np.inf)
+        number[clicked] = index.get_indexer(found.take(clicked))
+    session, ids = numbered(frame["SessionId"])
+    n_clicks, begin = (
+        np.bincount(session, minlength=len(ids)),
+        np.full(len(ids), times.max(initial=0), dtype=times.dtype),
+    )
     np.minimum.at(begin, session, times)
-    by_start = np.argsort(begin, kind="stable")  # ids are sorted, so ties stay in order of their id
-    place = np.empty_like(by_start)
-    place[by_start] = np.arange(len(ids))
-    order = _in_order(place[session], times)
-    offsets = np.concatenate([[0], np.bincount(place[session], minlength=len(ids)).cumsum()])
-    return Sessions(item[order], offsets, times[order], index, np.asarray(ids)[by_start])
+    by_start = _by_start(begin, ids, np.flatnonzero(n_clicks))
+    place = np.empty(len(ids), dtype=np.int64)
+    place[by_start] = np.arange(len(by_start))
+    rows = in_order(pick(place, session), times)
+    item, times = pick(item, rows), pick(times, rows, out=np.empty(len(rows)))
+    offsets = np.concatenate([[0], n_clicks[by_start].cumsum()])
+    return Sessions(pick(number, item, out=item), offsets, times, index, np.asarray(ids.take(by_start)))
 
 
-def _in_order(group: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """``(n,)`` row numbers in order of group (integers from 0), then time, then row."""
-    n = len(group)
-    by_time = np.argsort(times, kind="stable")
-    key = group[by_time] * n + np.arange(n)  # unique, so one unstable sort of integers (several times faster) is stable
-    return by_time[np.sort(key) % max(n, 1)]
+def _by_start(begin: np.ndarray, ids: pd.Index, number: np.ndarray) -> np.ndarray:
+    """``(S,)`` these session numbers in order of their begin, then id; begins and ids are ``(K,)``, by number."""
+    number = number[in_time(begin[number])]
+    tied = ~differ(begin[number])
+    tied[:-1] |= tied[1:]
+    some = number[tied]
+    rank = np.empty(len(some), dtype=np.int64)
+    rank[ids.take(some).argsort()] = np.arange(len(some))
+    number[tied] = some[np.lexsort((rank, begin[some]))]
+    return number
 
 
 def _positive(kind: type, **settings: Any) -> None:

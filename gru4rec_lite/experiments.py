@@ -153,8 +153,8 @@ def train_padded(train: pd.DataFrame, detach: bool, n_epochs: int = 5, batch_siz
 
 TABLES = {"training": training_table, "tuning": tuning_table, "batching": batching_table}
 MODEL_CODE = (
-    "clickfile", "clicks", "toyshop", "metrics", "evaluation", "recommender", "cells", "network", "batching",
-    "sampling", "losses", "optim", "training", "settings", "gru4rec",
+    "clickfile", "columns", "order", "clicks", "toyshop", "metrics", "evaluation", "recommender", "cells", "network",
+    "packed", "batching", "sampling", "losses", "optim", "compiling", "training", "settings", "gru4rec",
     "baselines/pop", "baselines/markov", "datasets", "experiments",
 )  # fmt: skip
 

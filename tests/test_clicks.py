@@ -1,20 +1,24 @@
 from __future__ import annotations
 
+import gc
 import gzip
+import math
+import warnings
 import zipfile
 from collections import Counter
 from itertools import groupby, pairwise
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from helpers import catches
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from logs import by_last_click, click_log, random_log
 from pandas.testing import assert_frame_equal
 
-from gru4rec_lite import clicks, evaluate
+from gru4rec_lite import clicks, columns, evaluate, order
 from gru4rec_lite.clicks import ClickLogError
 from gru4rec_lite.museum import data as museum
 
@@ -101,6 +105,8 @@ def test_ids_stay_what_they_are_in_the_file(tmp_path, ids, expected):
         ("2014-04-07T12:51:09+02:00", 1396867869),
         ("2014-04-07T10:51:09.277123456Z", 1396867869.277123),
         ("2014-04-07", 1396828800),
+        ("2014-04-07 10:51:09 UTC", 1396867869),
+        ("2014-04-07 10:51:09.277 UTC", 1396867869.277),
     ],
 )
 def test_times_are_seconds_or_iso_dates(tmp_path, text, expected):
@@ -111,6 +117,61 @@ def test_times_are_seconds_or_iso_dates(tmp_path, text, expected):
 def test_dates_with_and_without_a_zone_may_be_mixed(tmp_path):
     path = save(tmp_path / "log.csv", "SessionId,ItemId,Time\n1,a,2014-04-07T10:00:00Z\n1,b,2014-04-07 10:00:01\n")
     assert np.diff(clicks.seconds(clicks.read(path)["Time"])).tolist() == [1]
+
+
+def test_utc_by_letter_and_by_name_may_be_mixed(tmp_path):
+    path = save(tmp_path / "log.csv", "SessionId,ItemId,Time\n1,a,2014-04-07T10:00:00Z\n1,b,2014-04-07 10:00:01 UTC\n")
+    assert np.diff(clicks.seconds(clicks.read(path)["Time"])).tolist() == [1]
+    bad = save(
+        tmp_path / "bad.csv", "SessionId,ItemId,Time\n1,a,2014-04-07 10:00:00 UTC\n1,b,2014-04-07 10:00:01 CET\n"
+    )
+    with pytest.raises(ClickLogError, match=r"'2014-04-07 10:00:01 CET' is neither.*row: 2 .*1 in all"):
+        clicks.read(bad)
+
+
+def test_a_suffix_may_be_in_capitals(tmp_path):
+    expected = frame([(7, "a", 10.0), (7, "b", 11.0), (8, "a", 12.5)])
+    (tmp_path / "LOG.CSV.GZ").write_bytes(gzip.compress(LOG.encode()))
+    expected.to_parquet(tmp_path / "LOG.PARQUET")
+    with zipfile.ZipFile(tmp_path / "LOG.ZIP", "w") as archive:
+        archive.writestr("LOG.TSV", LOG.replace(",", "\t"))
+    for path in (save(tmp_path / "LOG.CSV", LOG), *map(tmp_path.joinpath, ("LOG.CSV.GZ", "LOG.PARQUET", "LOG.ZIP"))):
+        assert_frame_equal(clicks.read(path), expected)
+
+
+def test_line_breaks_in_quotes_are_read_in_a_file_of_any_size(tmp_path):
+    items = ["a" + "\n" * (row % 60) + "b" for row in range(50_000)]  # 1.5 MB, so a block ends inside quotes
+    rows = [f'{row},"{item}",{row}\n' for row, item in enumerate(items)]
+    path = save(tmp_path / "log.csv", "SessionId,ItemId,Time\n" + "".join(rows))
+    assert path.stat().st_size > 1.5 * 2**20
+    log = clicks.read(path)
+    assert log["ItemId"].tolist() == items
+    assert log["Time"].tolist() == list(range(50_000))
+    rows[40_000] = "1,a\n"
+    with pytest.raises(ClickLogError, match=r"names 3 columns.*has 2: '1,a'.*First bad row: 40001 .*1 in all"):
+        clicks.read(save(path, "SessionId,ItemId,Time\n" + "".join(rows)))
+
+
+def test_ids_written_as_floats_stay_text_and_are_warned_of(tmp_path):
+    path = save(tmp_path / "log.csv", "SessionId,ItemId,Time\n1,7.0,0\n1,12.0,1\n")
+    with pytest.warns(UserWarning, match=r"'ItemId': .*'7\.0', which is not the id '7'.*removesuffix") as record:
+        log = clicks.read(path)
+    assert record[0].filename == __file__
+    assert log["ItemId"].tolist() == ["7.0", "12.0"]
+    assert log["ItemId"].str.removesuffix(".0").astype("int64").tolist() == [7, 12]  # the remedy
+    for other in ("7.0,0\n1,12.5", "7,0\n1,12.0", "x.0,0\n1,y.0"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            clicks.read(save(path, f"SessionId,ItemId,Time\n1,{other},1\n"))
+
+
+def test_the_remedy_for_milliseconds_works_where_reading_does_not(tmp_path):
+    path = save(tmp_path / "log.csv", "SessionId,ItemId,Time\n1,a,1396867869277\n")
+    with pytest.raises(ClickLogError, match=r"clicks\['Time'\] / 1000; from a file: clicks = pandas\.read_csv\(…\)"):
+        clicks.read(path)
+    log = pd.read_csv(path)
+    log["Time"] = log["Time"] / 1000
+    assert clicks.encode(log).times.tolist() == [1396867869.277]
 
 
 def test_times_of_a_parquet_file_may_be_text_too(tmp_path):
@@ -144,6 +205,14 @@ BAD_FILES = {
     ),
     "a time that is no number": ("SessionId,ItemId,Time\n1,a,5\n1,b,nan\n", "'Time': .*First bad row: 2 "),
     "milliseconds": ("SessionId,ItemId,Time\n1,a,1396867869277\n", "'Time': 1396867869277 cannot be seconds.*/ 1000"),
+    "a number among dates": (
+        "SessionId,ItemId,Time\n1,a,2020-01-01\n1,b,5.5\n1,c,2020-01-02\n1,d,x\n",
+        "'Time': '5.5' stands among dates.*First bad row: 2 .*2 in all",
+    ),
+    "a date among numbers": (
+        "SessionId,ItemId,Time\n1,a,5.5\n1,b,2020-01-01 10:00\n1,c,6.5\n",
+        "'Time': '2020-01-01 10:00' stands among numbers.*First bad row: 2 .*1 in all",
+    ),
     "a missing session": ("SessionId,ItemId,Time\n1,a,5\n,b,6\n", "'SessionId': an empty field is not an id.*row: 2 "),
     "a missing item": (
         "SessionId,ItemId,Time\n1,4,5\n1,,6\n",
@@ -193,6 +262,16 @@ def test_a_file_that_is_none_is_refused(tmp_path):
         clicks.read(tmp_path / "two.zip")
 
 
+def test_a_column_to_keep_cannot_take_a_name_that_is_given_anew(tmp_path):
+    path = save(tmp_path / "log.csv", "SessionId,page,when,Time\n1,a,5,x\n1,b,6,y\n")
+    with pytest.raises(ValueError, match=r"keep=\['Time'\] must .* not SessionId, ItemId, Time"):
+        clicks.read(path, item="page", time="when", keep=["Time"])
+    with pytest.raises(ValueError, match="keep='Time' must be a list"):
+        clicks.read(path, item="page", time="when", keep="Time")
+    log = clicks.read(path, session=None, item="page", time="when", keep=["SessionId"])  # sessionise makes it anew
+    assert log.columns.tolist() == ["ItemId", "Time", "SessionId"]
+
+
 def test_one_column_cannot_be_two_things(tmp_path):
     with pytest.raises(ValueError, match=r"session='a', item='a'.* different columns"):
         clicks.read(save(tmp_path / "log.csv", LOG), session="a", item="a")
@@ -216,6 +295,20 @@ BAD_FRAMES = {
     ),
     "a missing number": (frame([(1, "a", 5.0), (1, "b", NAN)]), "'Time': an empty field is not a time.*row: 2 "),
     "an infinite time": (frame([(1, "a", 5.0), (1, "b", np.inf)]), "'Time': inf is not a time.*row: 2 "),
+    "text among dates": (
+        frame([(1, "a", pd.Timestamp(0)), (1, "b", "2020-01-01")]),
+        "'Time': '2020-01-01' is neither.*row: 2 .*1 in all.*to_datetime",
+    ),
+    "a number among dates": (
+        frame([(1, "a", pd.Timestamp(0)), (1, "b", 5), (1, "c", pd.Timestamp(1))], dtype=object).astype(
+            {"SessionId": int}
+        ),
+        "'Time': 5 stands among datetimes.*row: 2 .*1 in all",
+    ),
+    "numbers as objects": (
+        frame([(1, "a", 5), (1, "b", 6)]).astype({"Time": object}),
+        "'Time': 5 .*mere.*astype.float",
+    ),
     "true times": (frame([(1, "a", True)]), "'Time': True is neither"),
     "a missing item": (frame([(1, "a", 5), (1, None, 5)]), "'ItemId': an empty field is not an id.*row: 2 "),
     "a missing number of an item": (frame([(1, 3, 5), (1, NAN, 5)]), "'ItemId': an empty field is not an id.*row: 2 "),
@@ -596,6 +689,185 @@ def test_with_given_items_a_log_may_be_empty():
 
 def test_sessions_say_how_many_they_are():
     assert repr(clicks.encode(click_log("ab", "cab"))) == "Sessions(2 sessions, 5 clicks, 3 items)"
+
+
+# --- what makes it fast changes nothing ------------------------------------------------------------------------------
+
+IDS = {
+    "close": lambda k: k + 7,
+    "far apart": lambda k: (k - 2) * 10**12,
+    "beyond int64": lambda k: 2**63 + k,
+    "text": lambda k: f"{'é' * (k % 2)}{k}",
+    "text that may be empty": lambda k: "x" * k,
+}
+ID_TYPES = {
+    "close": ("int64", "int8", "uint64", "Int64", object, "category"),
+    "far apart": ("int64", object),
+    "beyond int64": ("uint64",),
+}
+TIMES = {
+    "seconds": lambda k: k * 40_000,
+    "as floats": lambda k: k * 40_000.0,
+    "milliseconds": lambda k: k * 40_000 + k % 7 / 1000,
+    "any fraction": lambda k: k * 40_000 * math.pi,
+    "before 1970": lambda k: k * 40_000 - 500_000.5,
+    "dates": lambda k: pd.Timestamp(k * 40_000_000_003, unit="us"),
+    "dates with a zone": lambda k: pd.Timestamp(k * 40_000, unit="s", tz="Asia/Tokyo"),
+}
+
+
+def in_seconds(time) -> float:
+    return time.timestamp() if isinstance(time, pd.Timestamp) else float(time)
+
+
+@st.composite
+def logs(draw):
+    """A log whose column ``row`` numbers its rows, and the same as tuples (session, item, seconds)."""
+    kinds = [draw(st.sampled_from(sorted(IDS))) for _ in range(2)]
+    clock = TIMES[draw(st.sampled_from(sorted(TIMES)))]
+    drawn = draw(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 4), st.integers(0, 15)), min_size=1, max_size=40))
+    drawn = sorted(drawn, key=lambda click: click[2]) if draw(st.booleans()) else drawn
+    log = frame([(IDS[kinds[0]](s), IDS[kinds[1]](i), clock(t)) for s, i, t in drawn])
+    for column, kind in zip(clicks.COLUMNS, kinds, strict=False):
+        log[column] = log[column].astype(draw(st.sampled_from(ID_TYPES.get(kind, ("str", object, "category")))))
+    labels = draw(st.lists(st.integers(0, 3), min_size=len(drawn), max_size=len(drawn)))
+    rows = [(IDS[kinds[0]](s), IDS[kinds[1]](i), in_seconds(clock(t))) for s, i, t in drawn]
+    return log.assign(row=range(len(drawn))).set_axis(labels), rows
+
+
+def encoded_by_hand(rows: list[tuple]) -> tuple[list, list]:
+    """(sessions in order, their clicks in order as (item, seconds)), one click after another."""
+    sessions = {}
+    for session, item, time in sorted(rows, key=lambda click: click[2]):  # sorted() keeps ties in order of rows
+        sessions.setdefault(session, []).append((item, time))
+    names = sorted(sessions, key=lambda name: (sessions[name][0][1], name))
+    return names, [click for name in names for click in sessions[name]]
+
+
+def check_encoded(found: clicks.Sessions, rows: list[tuple]) -> None:
+    names, expected = encoded_by_hand(rows)
+    assert found.ids.tolist() == names
+    assert found.index.tolist() == sorted({item for _, item, _ in rows})
+    assert [found.index[number] for number in found.items] == [item for item, _ in expected]
+    assert found.times.tolist() == pytest.approx([time for _, time in expected], abs=1e-6)
+    assert np.diff(found.offsets).tolist() == [Counter(row[0] for row in rows)[name] for name in names]
+
+
+@settings(deadline=None, max_examples=200, derandomize=True)
+@given(logs(), st.integers(1, 5), st.integers(1, 3), st.integers(1, 3), st.booleans(), st.sampled_from([2, 3, 2**18]))
+def test_every_kind_of_log_goes_the_way_of_the_loops(drawn, days, min_session, min_support, repeats, block):
+    log, rows = drawn
+    filters = {"min_session": min_session, "min_support": min_support, "drop_repeats": repeats, "verbose": False}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(order, "BLOCK", block)  # a log longer than a block, and than the sample of its texts
+        check_encoded(clicks.encode(log), rows)
+        cut = max(time for *_, time in rows) - days * DAY
+        early, late = ({session for session, _, time in rows if (time > cut) == after} for after in (False, True))
+        parts = [(log, list(range(len(rows))))]
+        if early - late and late - early:
+            sides = zip(clicks.split_by_time(log, days, verbose=False), (early - late, late - early), strict=True)
+            parts += [(side, [row for row in range(len(rows)) if rows[row][0] in ids]) for side, ids in sides]
+        for part, expected in parts:
+            assert part["row"].tolist() == expected
+            left = [
+                expected[row]
+                for row in prepared_by_hand([rows[row] for row in expected], min_session, min_support, repeats)
+            ]
+            if left:
+                once = clicks.prepare(part, **filters)
+                assert once["row"].tolist() == left
+                check_encoded(clicks.encode(once), [rows[row] for row in left])
+                assert clicks.encode(once, clicks.encode(part).index).support.sum() == len(left)
+
+
+@pytest.fixture
+def looked_up(monkeypatch):
+    """The columns of text whose every row was looked up."""
+    lengths, look_up = [], columns._numbered_text
+    monkeypatch.setattr(columns, "_numbered_text", lambda text: (lengths.append(len(text)), look_up(text))[1])
+    return lengths
+
+
+def text_log(n: int = 40) -> pd.DataFrame:
+    log = frame([(f"s{click // 4}", f"i{click % 4}", click * DAY / 4) for click in range(n)])
+    return log.astype({"SessionId": "str", "ItemId": "str"})
+
+
+@pytest.mark.skipif(pd.__version__ < "3.1", reason="pandas 3.1 is the first whose copies of a column share its text")
+def test_a_text_is_looked_up_once_in_the_life_of_a_log(looked_up):
+    train, test = clicks.split_by_time(text_log(), days=3)
+    train, test = (clicks.prepare(part, min_session=2, min_support=2, drop_repeats=True) for part in (train, test))
+    clicks.encode(test, clicks.encode(train).index)
+    assert sum(looked_up) == 40 + len(train) + len(test)  # the sessions of all, then the items of either side
+
+
+def test_numbers_of_a_text_are_those_of_its_column_as_it_is_now():
+    log = clicks.prepare(text_log(), verbose=False)
+    assert clicks.encode(log).index.tolist() == ["i0", "i1", "i2", "i3"]
+    log.loc[2, "ItemId"] = "z"
+    assert clicks.encode(log).index.tolist() == ["i0", "i1", "i2", "i3", "z"]
+    assert clicks.encode(log.iloc[::-1].iloc[:4]).items.tolist() == [0, 1, 2, 3]
+    assert clicks.encode(log.assign(ItemId=log["SessionId"])).index.tolist() == sorted({f"s{s}" for s in range(10)})
+    assert clicks.encode(log.rename(columns={"SessionId": "ItemId", "ItemId": "SessionId"})).ids.tolist() == [
+        "i0",
+        "i1",
+        "z",
+        "i3",
+        "i2",
+    ]
+
+
+@several
+@given(st.lists(st.text("aé\n", max_size=2), max_size=20), st.integers(0, 3), st.sampled_from([2, 4, 2**18]))
+def test_numbers_of_a_text_lead_back_to_it(texts, start, block):
+    piece = pa.array(texts, pa.large_string()).slice(start)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(order, "BLOCK", block)
+        number, ids = columns._numbered_text(piece)
+    assert [ids[int(n)].as_py() for n in number] == texts[start:]
+    assert len(set(ids.to_pylist())) == len(ids) == len(set(texts[start:]))
+
+
+def test_numbers_of_a_text_go_when_the_log_goes():
+    gc.collect()
+    before = len(columns._numbered)
+    log = text_log()
+    parts = [clicks.prepare(part) for part in clicks.split_by_time(log, days=3)]
+    clicks.encode(parts[0])
+    del log, parts
+    gc.collect()
+    assert len(columns._numbered) == before
+
+
+def test_logs_that_are_given_back_can_be_written_to(tmp_path):
+    log = clicks.read(save(tmp_path / "log.csv", LOG))
+    log.loc[0, ["SessionId", "Time"]] = [3, 5.0]
+    part = clicks.prepare(log.assign(SessionId=1))
+    part.loc[0, "SessionId"] = 2
+    part["Time"] += 1
+    assert log["SessionId"].tolist() == [3, 7, 8]
+    assert part["Time"].tolist() == [6, 12, 13.5]
+
+
+LARGE = [(0, 2**62), (0, -(2**62)), (0, 5)], [(0, 2**61 + 1), (0, 2**61), (0, 2**61 - 1)]
+wide = st.integers(-(2**62), 2**62) | st.integers(0, 3)
+
+
+@several
+@example(LARGE[0], 4)
+@example(LARGE[1], 4)
+@given(st.lists(st.tuples(st.integers(0, 3), wide), max_size=30), st.sampled_from([1, 4, 2**18]))
+def test_rows_come_in_order_of_group_time_and_row(rows, block):
+    group, times = (np.array(column, dtype=np.int64) for column in (zip(*rows, strict=True) if rows else ((), ())))
+    expected = sorted(range(len(rows)), key=lambda row: (rows[row], row))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(order, "BLOCK", block)
+        assert order.in_order(group, times).tolist() == expected
+        fractions = times % 10**11 / 7e6
+        assert order.in_time(fractions).tolist() == sorted(range(len(rows)), key=lambda row: (fractions[row], row))
+        good = np.arange(len(rows)) % 3 > 0
+        assert order.squeeze(times.copy(), good).tolist() == times[good].tolist()
+        assert order.pick(times, np.array(expected, dtype=np.int64)).tolist() == [rows[row][1] for row in expected]
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
