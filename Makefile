@@ -2,6 +2,7 @@
 # make test      make book, then all tests: package, notebooks, pages in a browser
 # make lab       JupyterLab on the chapters
 # make refresh   run the chapters and store their outputs; fill in solutions, numbers, install cells
+# make bench     measure speed against others (25 minutes on two quiet cores), draw it
 # make check     lint, types, tidy notebooks (seconds)
 #
 # Each makes .venv when it is missing or requirements.txt has changed. Another Python: make book PYTHON=python3.12
@@ -11,7 +12,7 @@ PYTHON ?=
 PY := .venv/bin/python
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help book test lab refresh check
+.PHONY: help book test lab refresh bench check
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -29,6 +30,15 @@ lab: .venv/ready
 
 refresh: .venv/ready
 	@$(PY) tools/refresh_notebooks.py
+
+# What extra [bench] asks for, at versions that requirements.txt allows.
+bench: .venv/ready
+	@$(PY) -W ignore -c "import cornac" 2>/dev/null || \
+	  $(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation -c requirements.txt -e '.[bench]'
+	@for name in training scoring costs evaluation plan clicks; do \
+	  echo "== $$name"; $(PY) tests/benchmarks/$$name.py || exit 1; \
+	done
+	@$(PY) tests/benchmarks/figure.py
 
 check: .venv/ready
 	@$(PY) -m ruff check .

@@ -16,6 +16,13 @@ from .evaluation import Result
 # Okabe & Ito's colours, told apart by readers with any colour vision; the markers repeat in grey what colour says
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
+SIDES = {  # of the benchmark of training, as its figure names them
+    "plain": "plain PyTorch",
+    "cornac": "cornac",
+    "eager": "gru4rec_lite",
+    "compiled": "gru4rec_lite compiled",
+    "onednn": "compiled, oneDNN",
+}
 
 
 def axes(width: float = 7.2, height: float = 3.4, columns: int = 1) -> tuple[Figure, list[Axes]]:
@@ -79,6 +86,42 @@ def results(named: dict[str, Result], cutoff: int = 20) -> tuple[Figure, str]:
             f"{label}: " + ", ".join(f"{name} {v:.2f} ({low:.2f} to {high:.2f})" for name, v, low, high in said)
         )
     return figure, "; ".join(words) + "."
+
+
+def speed(table: pd.DataFrame) -> tuple[Figure, str]:
+    """Training clicks per second by configuration and side (``data/results/speed.csv``): the figure, and its words.
+
+    Each side stands with its better number of threads. Raises ValueError for a table without such rows.
+    """
+    rows = table[(table["benchmark"] == "training") & (table["unit"] == "clicks/s")]
+    if rows.empty:
+        raise ValueError("the table has no row of benchmark 'training' in clicks/s: run make bench")
+    best = rows.groupby(["configuration", "side"])["median"].max().unstack()
+    sides = [name for name in SIDES if name in best]
+    figure, (ax,) = axes(height=1.5 + 0.5 * len(best))
+    words = []
+    for row, (name, of) in enumerate(best.iterrows()):
+        ax.plot([of.min(), of.max()], [row, row], color="0.8", linewidth=2, zorder=1)
+        said = [f"{SIDES[side]} {of[side]:,.0f}" for side in sides if of[side] == of[side]]
+        words.append(f"{name}: {', '.join(said)}")
+        fastest = max((side for side in ("eager", "compiled") if side in sides), key=of.get)
+        if "cornac" in sides:
+            times = f"{of[fastest] / of['cornac']:.1f} × cornac"
+            ax.annotate(times, (of.max(), row), xytext=(9, 0), textcoords="offset points", va="center", fontsize=9)
+            words[-1] += f" ({times})"
+    for number, side in enumerate(sides):
+        ax.plot(
+            best[side], range(len(best)), linestyle="", label=SIDES[side],
+            color=COLOURS[number], marker=MARKERS[number], markersize=7,
+        )  # fmt: skip
+    ax.set_yticks(range(len(best)), best.index)
+    ax.set(xscale="log", xlabel="training clicks per second (logarithmic)", ylabel="configuration")
+    ax.set_ylim(len(best) - 0.5, -0.5)  # the first on top
+    ax.margins(x=0.2)
+    ax.grid(axis="x", color="0.9", linewidth=0.8)
+    ax.grid(axis="y", visible=False)
+    figure.legend(loc="outside upper center", ncols=len(sides), frameon=False)
+    return figure, f"Training clicks per second. {'; '.join(words)}."
 
 
 def show(figure: Figure, alt: str) -> None:
