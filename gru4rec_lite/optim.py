@@ -62,7 +62,8 @@ class Adagrad:
         # (index_select and index_copy_ move whole rows, where table[rows] goes number by number)
         place = torch.arange(len(rows), device=rows.device)
         leader = self._leader[len(table)].index_copy_(0, rows, place).index_select(0, rows)
-        summed = torch.zeros_like(grad).index_add_(0, leader, grad).index_select(0, leader)  # (R, W)
+        alone = torch.compiler.is_compiling() and grad.device.type == "cpu" and grad.numel() > 2**16
+        summed = (sum_repeats_alone if alone else sum_repeats)(grad, leader)  # (R, W)
         new_acc = acc.index_select(0, rows).addcmul_(summed, summed)
         change = (new_acc + EPS).rsqrt_().mul_(summed).mul_(-self.lr)
         if self.momentum:
@@ -72,3 +73,14 @@ class Adagrad:
         # all repeats of a row write the same value, so it does not matter which of them is last
         acc.index_copy_(0, rows, new_acc)
         table.index_copy_(0, rows, change.add_(table.index_select(0, rows)))
+
+
+def sum_repeats(grad: Tensor, leader: Tensor) -> Tensor:
+    """The sum over all places with the same leader, at each of them: ``(R, W), (R,) -> (R, W)``."""
+    return torch.zeros_like(grad).index_add_(0, leader, grad).index_select(0, leader)
+
+
+# The same as one operation that torch.compile leaves whole. It would add with several threads number by number, each
+# guarded from the others, which takes many times as long as the row by row of the original.
+sum_repeats_alone = torch.library.custom_op("gru4rec_lite::sum_repeats", sum_repeats, mutates_args=())
+sum_repeats_alone.register_fake(lambda grad, leader: torch.empty_like(grad))

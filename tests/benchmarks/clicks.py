@@ -103,7 +103,7 @@ def measure(n_clicks: int, rounds: int, names: list[str]) -> None:
         stages = zip(STAGES, zip(*(run["seconds"] for run in found), strict=True), strict=True)
         print(f"{n:>11,} clicks  {name:<27} {total:6.2f} s  {n / total:>10,.0f} clicks/s  peak {peak / 1e9:.2f} GB")
         print(" " * 20 + ", ".join(f"{stage} {statistics.median(taken):.2f}" for stage, taken in stages), flush=True)
-        key = {"benchmark": "clicks", "configuration": f"{n / 1e6:g}M, {name}", "side": "ours", "rounds": rounds}
+        key = {"benchmark": "clicks", "configuration": f"{n / 1e6:.2g}M, {name}", "side": "ours", "rounds": rounds}
         made += [
             key | {"threads": "all", "median": total, "unit": "s"},
             key | {"threads": "peak", "median": peak / 1e9, "unit": "GB"},

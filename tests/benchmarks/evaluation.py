@@ -114,10 +114,9 @@ def compare(model: GRU4Rec, reference: Reference, test: pd.DataFrame, sessions: 
     same = all(np.allclose(figures, found[OURS], rtol=0, atol=1e-12) for figures in found.values())
     print(f"  {'same figures' if same else 'OTHER FIGURES'}; ratios {', '.join(ratios)}")
     name = {"benchmark": "evaluation against plain", "configuration": f"{units} units", "rounds": rounds}
-    machine.record(
-        [name | {"side": f"{OURS} against {side}", "threads": "best", "median": best[side] / best[OURS], "unit": "ratio"}
-         for side in sides if side != OURS]
-    )  # fmt: skip
+    name |= {"threads": "best", "unit": "ratio"}
+    peers = [side for side in sides if side != OURS]
+    machine.record([name | {"side": f"{OURS} against {side}", "median": best[side] / best[OURS]} for side in peers])
 
 
 if __name__ == "__main__":
