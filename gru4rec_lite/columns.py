@@ -118,7 +118,13 @@ def plain_ids(column: pd.Series) -> pd.Series:
         odd = [isinstance(value, bool) or not isinstance(value, kind) for value in column]
         remedy = f'clicks[{column.name!r}].astype("int64"), or .astype(str){FROM_FILE}'
         refuse(odd, column, f"is no id here ({found}): ids are all text or all integers", remedy)
-    return column if found == "string" else column.astype(np.int64)
+    if found == "string":
+        return column
+    kind = np.uint64 if min(column) >= 0 and max(column) >= 2**63 else np.int64
+    allowed = np.iinfo(kind)
+    beyond = [not allowed.min <= value <= allowed.max for value in column]
+    refuse(beyond, column, "does not fit in 64 bits", f"clicks[{column.name!r}].astype(str)")
+    return column.astype(kind)
 
 
 def numbered(column: pd.Series) -> tuple[np.ndarray, pd.Index]:

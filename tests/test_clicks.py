@@ -885,3 +885,14 @@ def test_rows_come_in_order_of_group_time_and_row(rows, block):
 def test_a_setting_out_of_range_is_named_with_its_value(function, setting, value):
     with pytest.raises(ValueError, match=f"{setting}={value!r} must be a positive"):
         PUBLIC[function](click_log("ab").assign(UserId=1), **{setting: value})
+
+
+def test_ids_in_a_column_of_objects_may_need_all_64_bits():
+    def log(ids):
+        return pd.DataFrame({"SessionId": 1, "ItemId": pd.Series(ids, dtype=object), "Time": range(len(ids))})
+
+    for ids in ([1, 2**63, 2**64 - 1], [-(2**63), 0, 2**63 - 1]):
+        assert clicks.encode(log(ids)).index.tolist() == sorted(ids)
+    for ids, beyond in (([1, 2**64, 3], 2**64), ([-1, 5, 2**63], 2**63)):
+        with pytest.raises(clicks.ClickLogError, match=rf"'ItemId': {beyond} does not fit in 64 bits.*\.astype\(str\)"):
+            clicks.encode(log(ids))
