@@ -85,7 +85,7 @@ def _clock(column: pd.Series) -> np.ndarray:
     if len(values) and not (values.min() >= -1e11 and values.max() <= 1e11):
         refuse(~np.isfinite(values), column, "is not a time", "drop these rows, or repair them")
         remedy = f"if these are milliseconds, clicks[{name!r}] / 1000{FROM_FILE}"
-        refuse(np.abs(values) > 1e11, column, "cannot be seconds", remedy)
+        refuse((values > 1e11) | (values < -1e11), column, "cannot be seconds", remedy)
     return values
 
 
@@ -111,7 +111,7 @@ def plain_ids(column: pd.Series) -> pd.Series:
     if isinstance(column.dtype, pd.StringDtype) or len(column) == 0:
         return column
     if column.dtype.kind in "iu":
-        return column if isinstance(column.dtype, np.dtype) else column.astype(np.int64)  # Int64 and its like
+        return column.astype(np.uint64 if column.dtype.kind == "u" else np.int64)  # Int64, UInt8 and their like
     found = pd.api.types.infer_dtype(column)
     if found not in ("string", "integer"):
         kind = str if isinstance(column.iloc[0], str) else numbers.Integral
@@ -120,11 +120,11 @@ def plain_ids(column: pd.Series) -> pd.Series:
         refuse(odd, column, f"is no id here ({found}): ids are all text or all integers", remedy)
     if found == "string":
         return column
-    kind = np.uint64 if min(column) >= 0 and max(column) >= 2**63 else np.int64
-    allowed = np.iinfo(kind)
-    beyond = [not allowed.min <= value <= allowed.max for value in column]
+    is_large = min(column) >= 0 and max(column) >= 2**63
+    low, high = (0, 2**64) if is_large else (-(2**63), 2**63)
+    beyond = [not low <= value < high for value in column]
     refuse(beyond, column, "does not fit in 64 bits", f"clicks[{column.name!r}].astype(str)")
-    return column.astype(kind)
+    return column.astype(np.uint64 if is_large else np.int64)
 
 
 def numbered(column: pd.Series) -> tuple[np.ndarray, pd.Index]:

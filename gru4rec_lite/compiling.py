@@ -9,6 +9,7 @@ Source: Ansel et al., "PyTorch 2", ASPLOS 2024.
 
 from __future__ import annotations
 
+import os
 import types
 import warnings
 from collections.abc import Callable
@@ -19,8 +20,10 @@ import torch
 from .batching import SessionParallel
 from .network import Network
 
-PAYS_FROM = 30.0  # seconds of training as it is; to compile takes 5 to 20, and leaves half of the time or less
-OVERHEAD, SPEED = 0.7e-3, 5e10  # of a step as it is: seconds for its calls, operations per second (measured on a CPU)
+PAYS_FROM = 10.0  # seconds that compiling must save; it takes 5 to 20 the first time, some 2 when torch remembers it
+# what it saves of a step, measured on a CPU: most of the calls, and the passes over memory between matrix products,
+# which grow with these
+CALLS, PASSES = 0.5e-3, 4e-12  # seconds; seconds for each operation of the products
 
 
 class NotCompiled(UserWarning):
@@ -28,38 +31,32 @@ class NotCompiled(UserWarning):
 
 
 def wanted(choice: str | bool, network: Network, plan: SessionParallel, n_samples: int, n_epochs: int) -> bool:
-    """Whether to compile: ``choice`` itself, or for "auto" whether ``n_epochs`` of the plan are long enough to pay."""
+    """Whether to compile: ``choice`` itself, or for "auto" whether it pays for ``n_epochs`` of the plan."""
     if choice != "auto":
         return bool(choice)
     lanes, table = int(plan.widths.max(initial=0)), network.item_out
     weights = sum(p.numel() for p in network.layers.parameters()) + (lanes + n_samples) * table.shape[1]
     operations = 6 * lanes * weights  # multiply and add, forward and twice backward
-    n_steps = n_epochs * int((plan.widths == lanes).sum())
-    return table.device.type in ("cpu", "cuda") and n_steps * (OVERHEAD + operations / SPEED) > PAYS_FROM
+    saved = {"cpu": CALLS + PASSES * operations, "cuda": CALLS}.get(table.device.type, 0.0)
+    return n_epochs * int((plan.widths == lanes).sum()) * saved > PAYS_FROM
 
 
 class CompiledStep:
-    """Calls ``step`` compiled; where that fails, as it is, after a warning `NotCompiled` that says why."""
+    """Calls ``step`` compiled; where it cannot be compiled, as it is, after a warning `NotCompiled` that says why."""
 
     def __init__(self, step: Callable[..., Any]):
         self.as_it_is = step
-        # torch keeps what it compiled by code object and gives up after a few variants: each model gets a code object
-        # of its own
-        own = types.FunctionType(
-            step.__code__.replace(), step.__globals__, step.__name__, step.__defaults__, step.__closure__
-        )
-        self._run: Callable[..., Any] = torch.compile(own, fullgraph=True, dynamic=False)
-        self._tried = False
+        self._run: Callable[..., Any] | None = None  # until the first call
 
     def __call__(self, *arguments: Any) -> Any:
-        if self._tried:
+        if self._run is not None:
             return self._run(*arguments)
-        self._tried = True
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", module="torch")  # of its own insides
+                self._run = _compiled(self.as_it_is)
                 return self._run(*arguments)  # compiles first: when that fails nothing has been updated yet
-        except Exception as error:  # no C++ compiler, no Python headers, a full disk: many kinds, one remedy
+        except (Unsupported, torch._dynamo.exc.TorchDynamoException) as error:  # no C++ compiler, a full disk, ...
             self._run = self.as_it_is
             reason = " ".join(str(error).split("\n")[:2]).strip()[:200] or type(error).__name__
             warnings.warn(
@@ -69,3 +66,22 @@ class CompiledStep:
                 stacklevel=2,
             )
             return self._run(*arguments)
+
+
+class Unsupported(Exception):
+    """torch.compile refuses to begin: this Python, this system."""
+
+
+def _compiled(step: Callable[..., Any]) -> Callable[..., Any]:
+    # torch keeps what it compiled by code object and gives up after a few variants: each model gets a code object of
+    # its own
+    own = types.FunctionType(
+        step.__code__.replace(), step.__globals__, step.__name__, step.__defaults__, step.__closure__
+    )
+    # torch's memory on disk does not know for which width of instructions its code was written, and running what was
+    # written for another one corrupts memory; so where that width is set by hand it stays out of it
+    options: dict[str, Any] = {} if "ATEN_CPU_CAPABILITY" not in os.environ else {"fx_graph_cache": False}
+    try:
+        return torch.compile(own, fullgraph=True, dynamic=False, options=options)
+    except RuntimeError as error:
+        raise Unsupported(str(error)) from error

@@ -152,7 +152,7 @@ class GRU4Rec(Recommender):
         loss = partial(LOSSES[self.loss], bpreg=self.bpreg) if self.loss == "bpr-max" else LOSSES[self.loss]
         for epoch in training.train(
             self.network, optimiser, loss, plan, sampler, epochs, self._logq, self.seed, progress,
-            compiling.wanted(self.compile, self.network, plan, self.n_samples, len(epochs)),
+            compiling.wanted(self.compile, self.network, plan, self.n_samples, self.n_epochs),  # resumed: as before
         ):  # fmt: skip
             row = {"epoch": epoch.number, "loss": epoch.loss, "clicks_per_s": epoch.clicks_per_s}
             line = f"epoch {epoch.number:>2}  loss {epoch.loss:.4f}"

@@ -44,7 +44,6 @@ def test_compiled_steps_with_it_agree_with_steps_as_they_are(loss, monkeypatch):
 
 @needs_compiler
 @needs_onednn
-@pytest.mark.xfail(reason="OPEN BUG: index out of bounds, compiled, AVX2 settings", strict=False)
 def test_a_model_trains_with_it_and_nothing_stays_switched_on():
     log, kept = toyshop.simulate(100, seed=1), torch._inductor.config.post_grad_custom_pre_pass
     settings = {"layers": (8,), "n_samples": 8, "n_epochs": 1, "dropout_hidden": 0.0, "device": "cpu"}
