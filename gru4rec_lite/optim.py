@@ -57,13 +57,12 @@ class Adagrad:
         table, acc = self.parameters[name], self.state[f"acc.{name}"]
         if len(rows) > len(table) and not self.momentum:
             # fewer rows than occurrences: update them all; a gradient of 0 changes nothing where there is no momentum
-            return self.update(name, torch.zeros_like(table).index_add_(0, rows, grad))
+            return self.update(name, row_sums(grad, rows, len(table)))
         # one place of a row stands for all its repeats; shapes stay static, where unique() would make the host wait
         # (index_select and index_copy_ move whole rows, where table[rows] goes number by number)
         place = torch.arange(len(rows), device=rows.device)
         leader = self._leader[len(table)].index_copy_(0, rows, place).index_select(0, rows)
-        alone = torch.compiler.is_compiling() and grad.device.type == "cpu" and grad.numel() > 2**16
-        summed = (sum_repeats_alone if alone else sum_repeats)(grad, leader)  # (R, W)
+        summed = row_sums(grad, leader, len(rows)).index_select(0, leader)  # (R, W)
         new_acc = acc.index_select(0, rows).addcmul_(summed, summed)
         change = (new_acc + EPS).rsqrt_().mul_(summed).mul_(-self.lr)
         if self.momentum:
@@ -75,12 +74,17 @@ class Adagrad:
         table.index_copy_(0, rows, change.add_(table.index_select(0, rows)))
 
 
-def sum_repeats(grad: Tensor, leader: Tensor) -> Tensor:
-    """The sum over all places with the same leader, at each of them: ``(R, W), (R,) -> (R, W)``."""
-    return torch.zeros_like(grad).index_add_(0, leader, grad).index_select(0, leader)
+def row_sums(grad: Tensor, rows: Tensor, n_rows: int) -> Tensor:
+    """What falls to each row, ``(R, W), (R,) -> (n_rows, W)``; repeats are summed."""
+    whole = torch.compiler.is_compiling() and grad.device.type == "cpu"
+    return (_row_sums_whole if whole else _row_sums)(grad, rows, n_rows)
 
 
-# The same as one operation that torch.compile leaves whole. It would add with several threads number by number, each
-# guarded from the others, which takes many times as long as the row by row of the original.
-sum_repeats_alone = torch.library.custom_op("gru4rec_lite::sum_repeats", sum_repeats, mutates_args=())
-sum_repeats_alone.register_fake(lambda grad, leader: torch.empty_like(grad))
+def _row_sums(grad: Tensor, rows: Tensor, n_rows: int) -> Tensor:
+    return grad.new_zeros(n_rows, grad.shape[1]).index_add_(0, rows, grad)
+
+
+# The same as one operation that torch.compile leaves whole. With several threads it would add number by number, each
+# addition guarded from the others: that takes many times as long, and adds in another order every time.
+_row_sums_whole = torch.library.custom_op("gru4rec_lite::row_sums", _row_sums, mutates_args=())
+_row_sums_whole.register_fake(lambda grad, rows, n_rows: grad.new_empty(n_rows, grad.shape[1]))

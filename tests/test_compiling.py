@@ -18,7 +18,7 @@ from helpers import assert_same_bits, catches, random_log
 from torch.testing import assert_close
 
 from gru4rec_lite import GRU4Rec, clicks, compiling, losses, toyshop, training
-from gru4rec_lite.batching import SessionParallel
+from gru4rec_lite.batching import SessionParallel, Step
 from gru4rec_lite.cells import CELLS
 from gru4rec_lite.compiling import CompiledStep, NotCompiled, wanted
 from gru4rec_lite.network import EMBEDDINGS, Network
@@ -141,6 +141,34 @@ def test_the_same_seed_compiled_gives_the_same_weights_bit_for_bit():
         model = GRU4Rec(layers=(8,), n_samples=8, n_epochs=2, compile=True, device="cpu").fit(log, progress=False)
         weights.append(torch.cat([p.detach().flatten() for p in model.network.parameters()]))
     assert_same_bits(*weights)
+
+
+def wide_run(n_items: int) -> list[torch.Tensor]:
+    """The weights after ten compiled steps with so many rows that the compiler puts several threads to work."""
+    items = torch.randint(n_items, (10, 2, 64), generator=torch.Generator().manual_seed(1))
+    with training.seeded(3, 0, torch.device("cpu")):
+        network = Network(n_items, (32,)).train()
+    optimiser, compiled = Adagrad(dict(network.named_parameters()), 0.1), CompiledStep(training.train_step)
+    sampler, state = NegativeSampler(torch.arange(1, n_items + 1), 2048, 1.0), network.zeros(64)
+    with training.seeded(3, 1, torch.device("cpu")):
+        for (inputs, targets), samples in zip(items, sampler.draw(10), strict=True):
+            step = Step(inputs, targets, torch.zeros(64) > 0, torch.arange(64))
+            _, state = compiled(network, optimiser, losses.cross_entropy, step, samples, state, sampler)
+    return [p.detach() for p in network.parameters()]
+
+
+@needs_compiler
+@pytest.mark.parametrize("n_items", [300, 5000], ids=["more rows than items", "more items than rows"])
+def test_two_threads_give_the_same_weights_every_time(n_items):
+    kept = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        first = wide_run(n_items)
+        for _ in range(3):
+            for ours, theirs in zip(wide_run(n_items), first, strict=True):
+                assert_same_bits(ours, theirs)
+    finally:
+        torch.set_num_threads(kept)
 
 
 @needs_compiler
