@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-CHUNK = 131_072  # rows of the steps whose tensors are on the device at a time
+CHUNK = 131_072  # rows of the steps whose tensors are on the device at a time,
+STEPS = 4096  # and at most so many steps
 SESSIONS_AT_ONCE = 65_536  # whose lengths are Python numbers at a time
 
 
@@ -43,8 +44,9 @@ class SessionParallel:
     Iterating yields `Step`; ``len`` is the number of steps. ``widths`` ``(T,)`` is the number of rows of each step,
     ``widths[0]`` the full width: only the tail of the epoch is narrower.
 
-    Besides the clicks the plan holds 20 bytes a session, which say who plays it from which step on. The steps are
-    written from these in chunks of one width, one at a time: 17 bytes a row on the device, about 60 on the host.
+    Besides the clicks the plan holds 20 bytes a session, which say who plays it from which step on, and 8 a step. The
+    steps are written from these in chunks of one width, one at a time: 17 bytes a row on the device, about 60 on the
+    host.
 
     Raises:
         ValueError: batch_size below 1.
@@ -72,7 +74,7 @@ class SessionParallel:
                 lanes = stay
 
     def chunks(self) -> Iterator[Step]:
-        """The same steps, many of the same width at a time (up to `CHUNK` rows together, or one step).
+        """The same steps, many of the same width at a time (up to `CHUNK` rows and `STEPS` steps, or one step).
 
         Yields:
             inputs, targets and resets ``(t, b)``, a step each line, and the lanes ``(b,)`` of the first of them; in the
@@ -86,7 +88,7 @@ class SessionParallel:
             if i > 0:  # where the batch shrinks the surviving rows move up
                 lanes = torch.from_numpy(np.flatnonzero(alive[self._alive[i - 1]])).to(self.device)
             while first < end:
-                last = min(first + max(1, CHUNK // len(lanes)), end)
+                last = min(first + max(1, min(CHUNK // len(lanes), STEPS)), end)
                 begin = np.arange(n_begun, np.searchsorted(self._begins, last * n_lanes))  # sessions begun in here
                 playing, n_begun = np.concatenate((playing, begin)), n_begun + len(begin)
                 chunk = self._written(playing, len(begin), first, last, alive)

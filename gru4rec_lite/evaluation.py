@@ -79,7 +79,8 @@ def evaluate(model, test: pd.DataFrame, cutoffs: tuple[int, ...] = (5, 10, 20), 
     """Rank the next click after every click of every test session.
 
     Ranks are exact, and memory is bounded whatever the catalogue: one block of the model's scores (see
-    `recommender.rows_at_once`) and 8 MB of comparisons. The device is waited for once, at the end.
+    `recommender.rows_at_once`), 8 MB of comparisons, and what the model holds of some sessions to make the scores. The
+    ranks are read from the device once, at the end.
 
     Args:
         model: anything with ``items`` and ``scores`` (see `recommender.Recommender`).

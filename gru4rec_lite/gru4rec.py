@@ -27,7 +27,7 @@ from .optim import Adagrad
 from .recommender import Recommender, Stream, rows_at_once
 from .sampling import NegativeSampler
 
-STATES_AT_ONCE = 4_000_000  # numbers in hidden states held at a time; with inputs and gates up to about 150 MB
+STATES_AT_ONCE = 8_000_000  # numbers in inputs and states, of one session at least; with gates some 170 MB
 
 
 @dataclass(eq=False)
@@ -174,18 +174,21 @@ class GRU4Rec(Recommender):
     @torch.no_grad()
     def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray | None = None) -> Iterator[Tensor]:
         """See `Recommender.scores`."""
-        for first, last in packed.whole_sessions(offsets, STATES_AT_ONCE // sum(self.layers)):
+        for first, last in packed.whole_sessions(offsets, self._clicks_at_once()):
             hidden = packed.hidden_states(self.network, items, offsets[first : last + 1])
             yield from self._score_all(hidden)
 
     @torch.no_grad()
     def last_scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray) -> Iterator[Tensor]:
         """See `Recommender.last_scores`."""
-        for first, last in packed.whole_sessions(offsets, STATES_AT_ONCE // sum(self.layers)):
+        for first, last in packed.whole_sessions(offsets, self._clicks_at_once()):
             here = offsets[first : last + 1]
             hidden = packed.hidden_states(self.network, items, here)
             rows = here[1:] - here[0] - np.arange(1, len(here)) - 1
             yield from self._score_all(hidden[torch.from_numpy(rows).to(hidden.device)])
+
+    def _clicks_at_once(self) -> int:
+        return STATES_AT_ONCE // (sum(self.layers) + self.network.input_table.shape[1])
 
     def _score_all(self, hidden: Tensor) -> Iterator[Tensor]:
         """Scores of the whole catalogue in blocks: ``(P, H) -> (p, N)`` each."""

@@ -168,7 +168,7 @@ def _epoch(
 
 
 def _finite(total: Tensor, clicks: int, epoch: int, step: int, lr: float) -> float:
-    mean = total.item() / clicks  # the one place where the host waits for the device
+    mean = total.item() / clicks  # the one value that is read from the device
     if not np.isfinite(mean):
         raise Diverged(
             f"the loss became {mean} in epoch {epoch}, by step {step}: try learning_rate={lr / 4:g}, not {lr:g}"

@@ -12,12 +12,13 @@ from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers import assert_same_bits, catches, random_log
 from torch.testing import assert_close
 
-from gru4rec_lite import GRU4Rec, clicks, compiling, losses, toyshop, training
+from gru4rec_lite import GRU4Rec, clicks, compiling, files, losses, toyshop, training
 from gru4rec_lite.batching import SessionParallel, Step
 from gru4rec_lite.cells import CELLS
 from gru4rec_lite.compiling import CompiledStep, NotCompiled, wanted
@@ -180,6 +181,29 @@ def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(tmp_pa
     halves = GRU4Rec(n_epochs=3, **settings).fit(log, progress=False, checkpoint=file, resume=True)
     for ours, theirs in zip(halves.network.parameters(), whole.network.parameters(), strict=True):
         assert_same_bits(ours, theirs)
+
+
+def test_a_resumed_training_is_compiled_if_the_whole_of_it_was_to_be(tmp_path, monkeypatch):
+    asked, file = [], tmp_path / "run.safetensors"
+    monkeypatch.setattr(training, "CompiledStep", lambda step: asked.append(step) or step)
+    monkeypatch.setattr(compiling, "PAYS_FROM", 4 * 4 * 0.5e-3)  # of six epochs of four steps, not of one
+    settings = {"layers": (8,), "n_samples": 8, "n_epochs": 6, "batch_size": 16, "device": "cpu"}
+
+    class Stopped(Exception):
+        pass
+
+    def stop(self, history, best, write=files.Checkpoint.write):
+        write(self, history, best)
+        raise Stopped
+
+    sessions = pd.DataFrame({"SessionId": np.repeat(range(16), 5), "ItemId": range(80), "Time": range(80)})
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(files.Checkpoint, "write", stop)
+        GRU4Rec(**settings).fit(sessions, progress=False, checkpoint=file)
+    GRU4Rec(**settings).fit(sessions, progress=False, checkpoint=file, resume=True)
+    assert len(asked) == 2
+    GRU4Rec(**settings | {"n_epochs": 1}).fit(sessions, progress=False)
+    assert len(asked) == 2
 
 
 @needs_compiler

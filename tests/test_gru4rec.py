@@ -586,3 +586,21 @@ def test_any_number_of_lanes_trains(batch_size):
 def test_a_catalogue_of_one_item_is_no_trouble():
     model = quietly(click_log("aaa", "aa"))
     assert model.recommend(["a"])["ItemId"].tolist() == ["a"]
+
+
+def test_an_evaluation_holds_the_inputs_and_states_of_a_bounded_number_of_clicks(monkeypatch):
+    sizes, hidden_states = [], gru4rec.packed.hidden_states
+
+    def spy(network, items, offsets):
+        hidden = hidden_states(network, items, offsets)
+        sizes.append(len(hidden) * (network.input_table.shape[1] + hidden.shape[1]))
+        return hidden
+
+    monkeypatch.setattr(gru4rec.packed, "hidden_states", spy)
+    monkeypatch.setattr(gru4rec, "STATES_AT_ONCE", 4000)
+    log = random_log(60)
+    for settings in ({"embedding": "separate", "embedding_size": 200}, {"embedding": "shared"}):
+        sizes.clear()
+        evaluate(tiny(**settings).fit(log, progress=False), log)
+        assert max(sizes) <= 4000
+        assert len(sizes) > 1

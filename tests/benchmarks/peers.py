@@ -22,7 +22,7 @@ from torch import Tensor, nn
 import gru4rec_lite.gru4rec
 from gru4rec_lite import GRU4Rec, training
 from gru4rec_lite import clicks as click_log
-from gru4rec_lite.batching import CHUNK, SessionParallel, Step
+from gru4rec_lite.batching import CHUNK, STEPS, SessionParallel, Step
 from gru4rec_lite.products import onednn
 
 Log = Callable[[], pd.DataFrame]  # made in the side's own process: it is too large to be sent there
@@ -57,7 +57,9 @@ class TimedPlan(SessionParallel):
     def __iter__(self):
         steps, began = super().__iter__(), time.perf_counter()
         first = next(steps)  # with it the whole first chunk
-        a_step = self.layout + (time.perf_counter() - began) / min(max(1, CHUNK // int(self.widths[0])), len(self))
+        a_step = self.layout + (time.perf_counter() - began) / min(
+            max(1, CHUNK // int(self.widths[0])), STEPS, len(self)
+        )
         self.clock.extra = self.window * a_step
         full = int((self.widths == self.widths[0]).sum())
         return self.clock.steps(chain([first], steps), self.window, full)
