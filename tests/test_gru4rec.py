@@ -597,10 +597,10 @@ def test_an_evaluation_holds_the_inputs_and_states_of_a_bounded_number_of_clicks
         return hidden
 
     monkeypatch.setattr(gru4rec.packed, "hidden_states", spy)
-    monkeypatch.setattr(gru4rec, "STATES_AT_ONCE", 4000)
+    monkeypatch.setattr(gru4rec, "STATES_AT_ONCE", 2000)
     log = random_log(60)
     for settings in ({"embedding": "separate", "embedding_size": 200}, {"embedding": "shared"}):
         sizes.clear()
         evaluate(tiny(**settings).fit(log, progress=False), log)
-        assert max(sizes) <= 4000
+        assert max(sizes) <= 2000
         assert len(sizes) > 1
