@@ -86,16 +86,22 @@ class SessionParallel:
         for i, (alive, end) in enumerate(zip(self._alive, self._ends.tolist(), strict=True)):
             lanes = stay
             if i > 0:  # where the batch shrinks the surviving rows move up
-                lanes = torch.from_numpy(np.flatnonzero(alive[self._alive[i - 1]])).to(self.device)
+                lanes = self._moved(np.flatnonzero(alive[self._alive[i - 1]]))
             while first < end:
                 last = min(first + max(1, min(CHUNK // len(lanes), STEPS)), end)
                 begin = np.arange(n_begun, np.searchsorted(self._begins, last * n_lanes))  # sessions begun in here
                 playing, n_begun = np.concatenate((playing, begin)), n_begun + len(begin)
                 chunk = self._written(playing, len(begin), first, last, alive)
-                inputs, targets, resets = (torch.from_numpy(a).to(self.device) for a in chunk)
+                inputs, targets, resets = map(self._moved, chunk)
                 yield Step(inputs, targets, resets, lanes)
                 playing = playing[self._begins[playing] // n_lanes + self._n_steps[playing] > last]
                 first, lanes = last, stay if i == 0 else stay[: len(lanes)]
+
+    def _moved(self, array: np.ndarray) -> Tensor:
+        tensor = torch.from_numpy(array)
+        if torch.device(self.device).type == "cuda":  # from ordinary memory it would wait for all that is under way
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor.to(self.device)
 
     def _written(
         self, playing: np.ndarray, n_begin: int, first: int, last: int, alive: np.ndarray

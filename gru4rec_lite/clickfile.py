@@ -97,7 +97,10 @@ def _read_text(path: Path, wanted: dict[str, str]) -> pa.Table:
 def _open(path: Path) -> IO[bytes]:
     """The bytes of a csv or tsv file, unpacked."""
     kind = path.suffix.lower()
-    names = zipfile.ZipFile(path).namelist() if kind == ".zip" else [path.stem if kind == ".gz" else path.name]
+    names = [path.stem if kind == ".gz" else path.name]
+    if kind == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
     if len(names) != 1 or Path(names[0]).suffix.lower() not in (".csv", ".tsv"):
         raise ValueError(f"path={str(path)!r} must be a .csv, .tsv or .parquet file (csv and tsv also as .gz or .zip)")
     if kind == ".zip":

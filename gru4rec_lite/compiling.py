@@ -46,7 +46,8 @@ class CompiledStep:
 
     def __init__(self, step: Callable[..., Any]):
         self.as_it_is = step
-        self._run: Callable[..., Any] | None = None  # until the first call
+        # chosen at the first call, unless the environment switches torch.compile off
+        self._run: Callable[..., Any] | None = step if torch._dynamo.config.disable else None
 
     def __call__(self, *arguments: Any) -> Any:
         if self._run is not None:

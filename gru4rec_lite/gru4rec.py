@@ -95,9 +95,10 @@ class GRU4Rec(Recommender):
 
     @property
     def history(self) -> pd.DataFrame:
-        """One row per epoch: epoch, loss, clicks_per_s, and with a validation log recall, mrr (at 20)."""
+        """One row per epoch: epoch, loss, clicks_per_s (with compiling); with a validation log recall, mrr (at 20)."""
         return pd.DataFrame(self._history)
 
+    @torch.inference_mode(False)  # gradients are needed, wherever it is called from
     def fit(
         self,
         train: pd.DataFrame,

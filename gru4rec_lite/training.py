@@ -25,7 +25,8 @@ from .network import Network
 from .optim import Adagrad
 from .sampling import NegativeSampler, correct_logq, negatives
 
-STEPS_PER_DRAW = 256  # extra negatives are drawn for that many steps at a time
+STEPS_PER_DRAW = 256  # extra negatives are drawn for that many steps at a time,
+SAMPLES_PER_DRAW = 524_288  # or for fewer, not to draw more than so many (some 20 MB), or for one step
 SECONDS_PER_UPDATE = 0.5  # how often the bar reads the loss from the device
 
 
@@ -104,7 +105,7 @@ class Epoch(NamedTuple):
 
     number: int  # 1 for the first
     loss: float  # mean over clicks
-    clicks_per_s: float
+    clicks_per_s: float  # in the first epoch compiling counts, too
 
 
 def train(
@@ -149,13 +150,14 @@ def _epoch(
     hide = not progress or bool(os.environ.get("TQDM_DISABLE"))  # tqdm.auto forgets its own switch in a notebook
     state, total = network.zeros(int(plan.widths[0])), sampler.popularity.new_zeros(())
     clicks, read = 0, time.perf_counter()
+    n_drawn = max(1, min(STEPS_PER_DRAW, SAMPLES_PER_DRAW // max(1, sampler.n_samples)))
     with tqdm(
         total=int(plan.widths.sum()), desc=f"epoch {number}", unit=" clicks", unit_scale=True, leave=False, disable=hide
     ) as bar:
         for i, step in enumerate(plan):
-            if i % STEPS_PER_DRAW == 0:
-                draws = sampler.draw(STEPS_PER_DRAW).unbind()
-            samples = draws[i % STEPS_PER_DRAW]
+            if i % n_drawn == 0:
+                draws = sampler.draw(n_drawn).unbind()
+            samples = draws[i % n_drawn]
             run = full_width if len(step.inputs) == plan.widths[0] else train_step
             step_loss, state = run(network, optimiser, loss, step, samples, state, sampler, logq)
             total += step_loss * len(step.inputs)  # stays on the device
@@ -178,7 +180,7 @@ def _finite(total: Tensor, clicks: int, epoch: int, step: int, lr: float) -> flo
 
 @contextmanager
 def seeded(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
-    """Random numbers that depend on seed and epoch alone (0: initial weights); the caller's go on as if untouched."""
+    """Random numbers of seed and epoch alone (0: initial weights); the caller's go on, on the CPU and ``device``."""
     devices, kind = ([], "cuda") if device.type in ("cpu", "meta") else ([device], device.type)
     with torch.random.fork_rng(devices=devices, device_type=kind):
         number = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)

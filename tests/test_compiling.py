@@ -208,15 +208,20 @@ def test_a_resumed_training_is_compiled_if_the_whole_of_it_was_to_be(tmp_path, m
 
 
 @needs_compiler
-def test_one_compilation_serves_every_epoch():
+def test_one_compilation_serves_every_step_of_every_epoch(monkeypatch):
     s = setup(dropout_hidden=0.2)
     (network, optimiser), _ = s.twins
     run = training.train(
         network, optimiser, s.loss, s.plan, s.sampler, range(1, 4), s.logq, progress=False, compile=True
     )
-    next(run)
-    with torch.compiler.set_stance("fail_on_recompile"):
-        assert [epoch.number for epoch in run] == [2, 3]
+
+    class Once(CompiledStep):
+        def __call__(self, *arguments):
+            with torch.compiler.set_stance("default" if self._run is None else "fail_on_recompile"):
+                return super().__call__(*arguments)
+
+    monkeypatch.setattr(training, "CompiledStep", Once)
+    assert [epoch.number for epoch in run] == [1, 2, 3]
 
 
 def test_many_models_in_one_process_each_get_their_own(monkeypatch):
@@ -226,7 +231,7 @@ def test_many_models_in_one_process_each_get_their_own(monkeypatch):
         ran.append(graph)
         return graph.forward
 
-    monkeypatch.setattr(torch, "compile", lambda step, **options: compile_with(step, backend=backend, **options))
+    monkeypatch.setattr(torch, "compile", lambda step, options, **rest: compile_with(step, backend=backend, **rest))
     for units in range(3, 15):  # torch gives up on a function after eight variants
         check_steps_agree(CompiledStep(training.train_step), layers=(units,))
     assert len(ran) == 12
@@ -351,6 +356,12 @@ assert abs(one - other) < 1e-4, (one, other)
         subprocess.run([sys.executable, "-c", program], check=True, env=bare | width)
 
 
+def test_where_the_environment_switches_compiling_off_training_says_nothing():
+    with torch._dynamo.config.patch(disable=True), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fit(1, compile=True) == fit(1, compile=False)
+
+
 @needs_compiler
 def test_what_fails_at_the_first_step_has_changed_nothing(monkeypatch):
     """A compiler that breaks off half-way: the step is then done once, not one and a half times."""
@@ -359,7 +370,7 @@ def test_what_fails_at_the_first_step_has_changed_nothing(monkeypatch):
         raise OSError("no space left on the device")
 
     compile_with = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda step, **options: compile_with(step, backend=backend, **options))
+    monkeypatch.setattr(torch, "compile", lambda step, options, **rest: compile_with(step, backend=backend, **rest))
     with pytest.warns(NotCompiled, match="no space left"):
         check_steps_agree(CompiledStep(training.train_step))
 

@@ -683,3 +683,12 @@ def test_a_loss_that_is_no_number_stops_training_and_says_where_and_what_to_do(f
 
 def test_diverged_is_a_value_error():
     assert issubclass(training.Diverged, ValueError)
+
+
+@pytest.mark.parametrize("without", [torch.no_grad, torch.inference_mode], ids=["no_grad", "inference_mode"])
+def test_training_asks_for_the_gradients_it_needs_whatever_the_caller_does(without):
+    log = pd.DataFrame({"SessionId": [1, 1, 1, 2, 2], "ItemId": [1, 2, 3, 2, 1], "Time": range(5)})
+    settings = {"layers": (4,), "n_samples": 3, "n_epochs": 2, "device": "cpu"}
+    with without():
+        model = GRU4Rec(**settings).fit(log, progress=False)
+    assert model.history["loss"].tolist() == GRU4Rec(**settings).fit(log, progress=False).history["loss"].tolist()
