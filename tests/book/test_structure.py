@@ -200,3 +200,10 @@ def test_the_contents_list_every_chapter():
 def test_a_notebook_is_valid_nbformat():
     for path in CHAPTERS:
         nbformat.validate(read(path))
+
+
+@pytest.mark.parametrize("page", [*CHAPTERS, BOOK / "intro.md", BOOK.parent / "README.md"], ids=lambda path: path.stem)
+def test_no_line_begins_with_a_marker(page):
+    """Markdown would take it for a block of HTML and break the paragraph there."""
+    text = markdown(read(page)) if page.suffix == ".ipynb" else page.read_text("utf8")
+    assert not re.findall(r"^<!--g4r[^>]*-->", text, re.MULTILINE)
