@@ -7,7 +7,7 @@ and ``mrr``, and a miss in ``recall_all`` and ``mrr_all``.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,8 @@ import torch
 from . import clicks as click_log
 from . import metrics
 
+PER_PREDICTION = ("ranks", "sessions", "positions", "targets")
+
 
 @dataclass
 class Result:
@@ -23,6 +25,8 @@ class Result:
 
     ranks: np.ndarray = field(repr=False)  # (P,) rank of each known target
     sessions: np.ndarray = field(repr=False)  # (P,) which session each prediction belongs to
+    positions: np.ndarray = field(repr=False)  # (P,) how many clicks of the session came before the target
+    targets: np.ndarray = field(repr=False)  # (P,) item id of each target
     cutoffs: tuple[int, ...]
     n_unknown: int  # predictions whose target is not in the item index
     ties: str
@@ -68,6 +72,48 @@ class Result:
         columns = {"recall": self.recall, "mrr": self.mrr, "recall_all": self.recall_all, "mrr_all": self.mrr_all}
         return pd.DataFrame({"cutoff": self.cutoffs} | {name: list(by_k.values()) for name, by_k in columns.items()})
 
+    def by_position(self, cutoff: int = 20, longest: int = 10) -> pd.DataFrame:
+        """How good after the first click, the second, ...: `by` the clicks so far, ``longest`` and more together."""
+        metrics.check_cutoffs((longest,), "longest")
+        return self.by(np.minimum(self.positions, longest), cutoff).rename(columns={"group": "position"})
+
+    def by_popularity(self, train: pd.DataFrame, cutoff: int = 20, bins: int = 4) -> pd.DataFrame:
+        """How good for rare and for frequent items: `by` the training clicks of the target.
+
+        The items are ranked by their clicks in ``train`` and cut into ``bins`` groups that got about the same number of
+        clicks; group 1 holds the rarest items, of which there are the most. Items that ``train`` lacks are in group 1.
+        """
+        metrics.check_cutoffs((bins,), "bins")
+        log = click_log.encode(train)
+        support = pd.Series(log.support, log.index).sort_values(kind="stable")
+        group = np.ceil(bins * support.cumsum() / support.sum()).clip(1, bins).astype(int)
+        of_target = group.reindex(self.targets).fillna(1).astype(int).to_numpy()
+        return self.by(of_target, cutoff).rename(columns={"group": "popularity"})
+
+    def by(self, group: np.ndarray, cutoff: int = 20, level: float = 0.95) -> pd.DataFrame:
+        """Recall and MRR of each group of predictions, with bootstrap intervals over sessions.
+
+        Args:
+            group: ``(P,)`` a label for each prediction.
+
+        Returns:
+            one row per label: group, n_predictions, recall, recall_low, recall_high, mrr, mrr_low, mrr_high.
+        """
+        metrics.check_cutoffs((cutoff,), "cutoff")
+        group = np.asarray(group)
+        if group.shape != self.ranks.shape:
+            raise ValueError(f"group: {group.shape} labels for {self.n_predictions} predictions; give one for each")
+        rows = []
+        for label in np.unique(group):
+            here = group == label
+            part = replace(self, cutoffs=(cutoff,), **{name: getattr(self, name)[here] for name in PER_PREDICTION})
+            row = {"group": label, "n_predictions": part.n_predictions}
+            for found in part.interval(level).itertuples():
+                row |= {found.metric: found.value, f"{found.metric}_low": found.low, f"{found.metric}_high": found.high}
+            rows.append(row)
+        columns = [f"{name}{end}" for name in ("recall", "mrr") for end in ("", "_low", "_high")]
+        return pd.DataFrame(rows, columns=["group", "n_predictions", *columns])
+
     def _values(self) -> tuple[list[tuple[str, int]], np.ndarray]:
         """Name and per-prediction values of each metric: M names, ``(P, M)``."""
         names = [(name, k) for k in self.cutoffs for name in ("recall", "mrr")]
@@ -92,9 +138,7 @@ def evaluate(model, test: pd.DataFrame, cutoffs: tuple[int, ...] = (5, 10, 20), 
         ValueError: a cutoff below 1, an unknown tie rule, scores that are not numbers or not one row per prediction.
         ClickLogError: the log cannot be used.
     """
-    whole = isinstance(cutoffs, (tuple, list)) and all(isinstance(k, (int, np.integer)) and k >= 1 for k in cutoffs)
-    if not whole or not cutoffs:
-        raise ValueError(f"cutoffs={cutoffs!r}: must be whole numbers of at least 1, for example (5, 10, 20)")
+    metrics.check_cutoffs(cutoffs)
     if ties not in metrics.TIES:
         raise ValueError(f"ties={ties!r}: must be one of {', '.join(metrics.TIES)}")
     if not hasattr(model, "items"):
@@ -107,6 +151,7 @@ def evaluate(model, test: pd.DataFrame, cutoffs: tuple[int, ...] = (5, 10, 20), 
     counted = log.items[is_target] >= 0
     targets = torch.from_numpy(np.maximum(log.items[is_target], 0))  # an unknown one is ranked as any, and not counted
     sessions = np.repeat(np.arange(len(log.offsets) - 1), np.diff(log.offsets))[is_target]
+    positions = (np.arange(len(log.items)) - np.repeat(log.offsets[:-1], np.diff(log.offsets)))[is_target]
 
     doubled, row = [targets[:0]], 0
     for block in model.scores(log.items, log.offsets, log.times) if len(targets) else ():
@@ -130,7 +175,8 @@ def evaluate(model, test: pd.DataFrame, cutoffs: tuple[int, ...] = (5, 10, 20), 
         warnings.warn(
             "no prediction to count: no session has two clicks, or no next click is a known item" + hint, stacklevel=2
         )
-    return Result(ranks.numpy(), sessions[counted], tuple(dict.fromkeys(cutoffs)), int((~counted).sum()), ties)
+    where = sessions[counted], positions[counted], np.asarray(model.items)[log.items[is_target][counted]]
+    return Result(ranks.numpy(), *where, tuple(dict.fromkeys(cutoffs)), int((~counted).sum()), ties)
 
 
 def compare(

@@ -7,6 +7,7 @@ Both are means over predictions, never over batches.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,6 +93,17 @@ def largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return found, place
 
 
+def check_cutoffs(cutoffs: Any, name: str = "cutoffs") -> None:
+    """ValueError unless these are whole numbers of at least 1, one or more."""
+    whole = isinstance(cutoffs, (tuple, list)) and all(
+        isinstance(k, (int, np.integer)) and not isinstance(k, bool) and k >= 1 for k in cutoffs
+    )
+    if not whole or not cutoffs:
+        if name == "cutoffs":
+            raise ValueError(f"cutoffs={cutoffs!r}: must be whole numbers of at least 1, for example (5, 10, 20)")
+        raise ValueError(f"{name}={cutoffs[0]!r}: must be a whole number of at least 1")
+
+
 def recall_at(ranks: np.ndarray, cutoff: int) -> np.ndarray:
     """Per prediction 1 if the target is among the first ``cutoff``, else 0: ``(P,) -> (P,)``. Recall@k is the mean."""
     return (np.asarray(ranks) <= cutoff).astype(float)
@@ -101,6 +113,30 @@ def mrr_at(ranks: np.ndarray, cutoff: int) -> np.ndarray:
     """Per prediction 1/rank if the target is in the first ``cutoff``, else 0: ``(P,) -> (P,)``. MRR@k is the mean."""
     ranks = np.asarray(ranks, dtype=float)
     return np.where(ranks <= cutoff, 1.0 / ranks, 0.0)
+
+
+def sampled_recall_at(ranks: np.ndarray, cutoff: int, n_items: int, n_sampled: int) -> np.ndarray:
+    """Per prediction the chance of a hit when ranked among ``n_sampled`` other items only: ``(P,) -> (P,)``.
+
+    They are drawn from the ``n_items`` − 1 others without replacement, all equally likely, so how many of those that
+    outrank the target come into the sample is hypergeometric. The mean is the sampled Recall@k that one would report,
+    and it is not Recall@k: see chapter 2.
+
+    Raises:
+        ValueError: more items sampled than there are, or a rank beyond them.
+
+    Source: Krichene & Rendle, "On sampled metrics for item recommendation", KDD 2020.
+    """
+    from scipy.stats import hypergeom  # late: takes most of a second to import
+
+    check_cutoffs((cutoff,), "cutoff")
+    check_cutoffs((n_sampled,), "n_sampled")
+    ranks = np.asarray(ranks)
+    if not n_sampled < n_items:
+        raise ValueError(f"n_sampled={n_sampled}: must be between 1 and the {n_items - 1} items other than the target")
+    if len(ranks) and not 1 <= ranks.min() <= ranks.max() <= n_items:
+        raise ValueError(f"ranks: from {ranks.min():g} to {ranks.max():g}; must be between 1 and n_items={n_items}")
+    return hypergeom.cdf(cutoff - 1, n_items - 1, np.ceil(ranks) - 1, n_sampled)
 
 
 def bootstrap(values: np.ndarray, sessions: np.ndarray, n: int = 1000, seed: int = 0) -> np.ndarray:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from . import clicks as click_log
 from . import files, metrics
+from .settings import plain
 
 SCORES_AT_ONCE = 2_000_000  # numbers in a block of scores
 ROWS_AT_LEAST = 16  # of a block, where it need not hold more than 8 times that
@@ -33,6 +34,7 @@ class Recommender:
     `restore`."""
 
     items: pd.Index  # (N,) item ids; an item's number is its position
+    clock: float = 0.0  # seconds, the time of clicks that are given without one; a model may set it to its last click's
 
     def fit(self, train: pd.DataFrame) -> Self:
         """Learn from a click log (columns SessionId, ItemId, Time)."""
@@ -74,7 +76,7 @@ class Recommender:
             history: item ids clicked so far, oldest first; unknown ones are named in a warning and change nothing. May
                 be empty.
             k: length of the list, at least 1; more than the catalogue gives the whole catalogue.
-            times: when they were clicked (datetimes or seconds), for models that use it; None: all at once.
+            times: when they were clicked (datetimes or seconds), for models that use it; None: all at once, at `clock`.
             exclude: item ids never to recommend.
         """
         return self.recommend_many([history], k, None if times is None else [times], exclude)[["ItemId", "score"]]
@@ -90,7 +92,7 @@ class Recommender:
         for s, history in enumerate(sessions):
             _require_list("history", history)
             clicked = self._numbers(history) if len(history) else np.array([UNKNOWN])
-            at = np.zeros(len(clicked)) if times is None else _seconds(times[s], len(history), len(clicked))
+            at = np.full(len(clicked), self.clock) if times is None else _seconds(times[s], len(history), len(clicked))
             # one more click, unknown: the prediction before it, the session's last, is the one that is asked for
             numbers.append(np.append(clicked, UNKNOWN))
             seconds.append(np.append(at, at[-1]))
@@ -123,7 +125,8 @@ class Recommender:
     def save(self, path: str | Path) -> None:
         """Save settings, item ids and what was learned as safetensors; nothing in the file is ever executed."""
         self._check_fitted()
-        header = {"model": type(self).__name__, "settings": asdict(self)}  # type: ignore[call-overload]
+        settings = {name: plain(value) for name, value in asdict(self).items()}  # type: ignore[call-overload]
+        header = {"model": type(self).__name__, "settings": settings}
         files.write(path, {**self.tensors(), ITEMS: files.to_bytes(self.items.tolist())}, header)
 
     @classmethod
@@ -185,7 +188,7 @@ def _seconds(times: Any, n_clicks: int, length: int) -> np.ndarray:
     """Times of a history in seconds; zeros ``(length,)`` for a history without clicks."""
     if len(times) != n_clicks:
         raise ValueError(f"times: {len(times)} for a history of {n_clicks} clicks; give one for each")
-    return click_log.seconds(pd.Series(times)) if n_clicks else np.zeros(length)
+    return click_log.seconds(pd.Series(times, name="times")) if n_clicks else np.zeros(length)
 
 
 def _require_list(name: str, ids: Any) -> None:
@@ -219,10 +222,10 @@ class Stream:
         self.history: list[Any] = []
         self.times: list[Any] = []
 
-    def click(self, item: Any, time: Any = 0.0) -> None:
-        """The visitor clicked an item (at a time, for models that use it)."""
+    def click(self, item: Any, time: Any = None) -> None:
+        """The visitor clicked an item (at a time, for models that use it; None: at the model's `clock`)."""
         self.history.append(item)
-        self.times.append(time)
+        self.times.append(self.model.clock if time is None else _seconds([time], 1, 1)[0])
 
     def recommend(self, k: int = 20, exclude: Sequence[Any] = ()) -> pd.DataFrame:
         """The k best items now: columns ItemId, score."""

@@ -1,4 +1,4 @@
-"""Popularity and Markov against loops (checks T29, T33)."""
+"""Popularity and Markov against loops, and what holds for every baseline (checks T29, T33)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import torch
 from logs import all_scores, click_log, random_log, random_sessions
 
 from gru4rec_lite import clicks, evaluate
-from gru4rec_lite.baselines import Markov, Pop
+from gru4rec_lite.baselines import BPRMF, SKNN, STAN, VSKNN, ByHistory, ItemKNN, Markov, Pop, SPop
 from gru4rec_lite.museum.evaluation import LooksAhead
 
 SESSIONS = random_sessions(40, items="abcdef")
 TEST = ["abc", "fedcba", "aa", "b"]
-MODELS = pytest.mark.parametrize("make", [Pop, Markov, lambda: Markov(kappa=0.0), lambda: Markov(kappa=30.0)])
+KINDS = [Pop, SPop, ItemKNN, BPRMF, Markov, SKNN, VSKNN, STAN]
+MODELS = pytest.mark.parametrize("make", [*KINDS, lambda: Markov(kappa=0.0), lambda: Markov(kappa=30.0)])
 
 
 def markov_by_loop(history: str, kappa: float) -> list[float]:
@@ -113,7 +114,7 @@ def test_more_kappa_moves_towards_popularity():
     assert distance == sorted(distance, reverse=True)
 
 
-@pytest.mark.parametrize("kappa", [-1, -1e-9, float("nan"), float("inf"), "1", None])
+@pytest.mark.parametrize("kappa", [True, -1, -1e-9, float("nan"), float("inf"), "1", None])
 def test_a_kappa_out_of_range_is_named(kappa):
     with pytest.raises(ValueError, match=r"kappa=.*: must be"):
         Markov(kappa=kappa)
@@ -137,10 +138,13 @@ def test_fitting_again_forgets(make):
 
 @MODELS
 def test_one_click_sessions_teach_popularity_alone(make):
-    model = make().fit(click_log("a", "b", "b"))
+    model = make().fit(click_log("a", *"bbbb"))
     assert model.items.tolist() == ["a", "b"]
-    rows = scored(model, ["ab"])
-    assert rows[0, 1] >= rows[0, 0]
+    score = model.recommend([]).set_index("ItemId")["score"]
+    if isinstance(model, (ItemKNN, BPRMF, SKNN)):  # which have nothing to say of a session without clicks
+        assert np.isfinite(score).all()
+    else:
+        assert score["b"] >= score["a"]  # equal for counting alone
 
 
 @MODELS
@@ -164,3 +168,41 @@ def test_later_clicks_change_no_earlier_score(make):
 def test_the_causality_check_catches_an_off_by_one():
     with pytest.raises(AssertionError):
         assert_later_clicks_change_nothing(LooksAhead(Markov().fit(click_log(*SESSIONS))))
+
+
+class Reversed(ByHistory):
+    """Likes what was clicked longest ago, and says at what time it was asked."""
+
+    def fit(self, train):
+        self.items, self.asked = clicks.encode(train).index, []
+        return self
+
+    def score(self, history, now):
+        self.asked.append(now)
+        scores = np.zeros(len(self.items))
+        scores[history] = np.arange(len(history), 0, -1)
+        return scores
+
+
+def test_a_recommender_of_ones_own_needs_one_function():
+    model = Reversed().fit(click_log("abcd"))
+    log = clicks.encode(click_log("bd", ["a", "NEW", "c", "b"], "d", ["NEW", "a"]), model.items)
+    rows = all_scores(model, log.items, log.offsets)  # clicks come at 0, 1, 2, ... seconds
+    assert rows.tolist() == [[0, 1, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0], [2, 0, 1, 0], [0, 0, 0, 0]]
+    assert model.asked == [0, 2, 2, 4, 7]  # the time of the last known click
+    assert model.recommend(["c", "a"])["ItemId"].tolist()[:2] == ["c", "a"]
+    assert len(model.asked) == 6  # a list needs the last row alone
+    assert evaluate(model, click_log("bb", "cac")).ranks.tolist() == [1, 4, 1]
+
+
+def test_blocks_of_rows_may_be_cut_anywhere(monkeypatch):
+    whole = scored(SPop().fit(click_log(*SESSIONS)), TEST)
+    for size in (1, 2, 3, 100):
+        monkeypatch.setattr("gru4rec_lite.baselines.by_history.rows_at_once", lambda n, size=size: size)
+        assert torch.equal(scored(SPop().fit(click_log(*SESSIONS)), TEST), whole)
+
+
+@pytest.mark.parametrize("model", [SKNN(k=np.int64(5)), ItemKNN(lam=np.float32(5)), Markov(np.float64(2.0))], ids=repr)
+def test_settings_may_be_numbers_of_numpy(model, tmp_path):
+    model.fit(click_log(*SESSIONS)).save(tmp_path / "model")
+    assert torch.equal(scored(type(model).load(tmp_path / "model"), TEST), scored(model, TEST))

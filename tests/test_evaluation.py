@@ -453,3 +453,94 @@ def test_a_model_that_has_not_learned_says_so():
 def test_a_log_without_the_columns_is_refused():
     with pytest.raises(clicks.ClickLogError, match="ItemId"):
         evaluate(by_last_click(), random_log().drop(columns="ItemId"))
+
+
+# --- by position, by popularity --------------------------------------------------------------------------------------
+
+TRAIN = ["abab", "abc", "acb", "bad", "abe"]
+PARTED = ["abca", "ba", ["NEW", "b", "a"], "cdb", "ebad"]
+
+
+def parted(cutoff: int = 2):
+    """A result, and by a loop: (clicks before the target, the target, its rank) of every prediction."""
+    model = baselines.Markov().fit(click_log(*TRAIN))
+    result = evaluate(model, click_log(*PARTED), (cutoff,))
+    predictions = [(t, session[t]) for session in PARTED for t in range(1, len(session))]
+    return result, [(*prediction, rank) for prediction, rank in zip(predictions, result.ranks, strict=True)]
+
+
+def assert_groups(frame, column, groups):
+    assert frame[column].tolist() == sorted(groups)
+    for row in frame.to_dict("records"):
+        ranks = groups[row[column]]
+        assert row["n_predictions"] == len(ranks)
+        assert row["recall"] == pytest.approx(np.mean([rank <= 2 for rank in ranks]))
+        assert row["mrr"] == pytest.approx(np.mean([1 / rank if rank <= 2 else 0 for rank in ranks]))
+        assert row["recall_low"] <= row["recall"] <= row["recall_high"]
+        assert row["mrr_low"] <= row["mrr"] <= row["mrr_high"]
+
+
+@pytest.mark.parametrize("longest", [2, 3, 10])
+def test_by_position_counts_the_clicks_before_the_target(longest):
+    result, predictions = parted()
+    groups: dict[int, list] = {}
+    for position, _, rank in predictions:
+        groups.setdefault(min(position, longest), []).append(rank)
+    assert_groups(result.by_position(cutoff=2, longest=longest), "position", groups)
+
+
+def test_by_popularity_cuts_the_items_into_groups_of_as_many_clicks():
+    result, predictions = parted()
+    # clicks in TRAIN: e 1, d 1, c 2, a 6, b 6 of 16: the rarest three have a quarter of them, a more than half
+    group_of = {"e": 1, "d": 1, "c": 1, "a": 3, "b": 4}
+    groups: dict[int, list] = {}
+    for _, target, rank in predictions:
+        groups.setdefault(group_of[target], []).append(rank)
+    assert_groups(result.by_popularity(click_log(*TRAIN), cutoff=2), "popularity", groups)
+
+
+def test_by_popularity_puts_items_that_train_lacks_with_the_rare_ones():
+    result, predictions = parted()
+    frame = result.by_popularity(click_log("aabbb"), cutoff=2, bins=2).set_index("popularity")  # c, d and e are unknown
+    counts = {
+        1: sum(target != "b" for _, target, _ in predictions),
+        2: sum(target == "b" for _, target, _ in predictions),
+    }
+    assert frame["n_predictions"].to_dict() == counts
+
+
+def test_groups_of_nothing_have_the_same_columns():
+    model = baselines.Markov().fit(click_log(*TRAIN))
+    with pytest.warns(UserWarning, match="no prediction"):
+        result = evaluate(model, click_log("a"), (2,))
+    whole, _ = parted()
+    for frame, full in ((result.by_position(), whole.by_position()), (result.by([]), whole.by(whole.targets))):
+        assert frame.empty
+        assert frame.columns.tolist() == full.columns.tolist()
+
+
+@pytest.mark.parametrize(("name", "value"), [("cutoff", 0), ("longest", 0), ("longest", 2.5)])
+def test_a_bad_argument_of_a_group_is_named(name, value):
+    with pytest.raises(ValueError, match=f"{name}={value}: must be a whole number of at least 1"):
+        parted()[0].by_position(**{name: value})
+
+
+@pytest.mark.parametrize("bins", [0, 2.5, True])
+def test_a_bad_number_of_bins_is_named(bins):
+    with pytest.raises(ValueError, match=f"bins={bins}: must be a whole number of at least 1"):
+        parted()[0].by_popularity(click_log(*TRAIN), bins=bins)
+
+
+def test_groups_together_are_the_whole():
+    result, _ = parted()
+    frame = result.by_position(cutoff=2)
+    assert frame["n_predictions"].sum() == result.n_predictions
+    assert np.average(frame["recall"], weights=frame["n_predictions"]) == pytest.approx(result.recall[2])
+
+
+def test_groups_of_ones_own():
+    result, _ = parted()
+    frame = result.by(np.where(result.targets == "a", "a", "other"), cutoff=2)
+    assert frame["group"].tolist() == ["a", "other"]
+    with pytest.raises(ValueError, match=r"group: \(3,\) labels for 11 predictions"):
+        result.by(np.arange(3))

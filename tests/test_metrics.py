@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -227,3 +229,38 @@ def test_several_metrics_are_resampled_together():
 def test_nothing_to_resample_is_not_a_number():
     assert np.isnan(metrics.bootstrap(np.zeros(0), np.zeros(0), n=7)).tolist() == [True] * 7
     assert metrics.bootstrap(np.zeros((0, 2)), np.zeros(0), n=7).shape == (7, 2)
+
+
+# --- sampled metrics
+
+
+@pytest.mark.parametrize(
+    ("rank", "n_sampled", "cutoff"), [(1, 3, 1), (4, 5, 2), (7, 8, 5), (9, 3, 3), (9, 4, 1), (5, 8, 5)]
+)
+def test_the_chance_of_a_sampled_hit_is_counted_over_all_samples(rank, n_sampled, cutoff):
+    others = [item < rank - 1 for item in range(8)]  # which of 8 other items outrank the target
+    hits = [sum(sample) < cutoff for sample in itertools.combinations(others, n_sampled)]
+    assert metrics.sampled_recall_at(np.array([rank]), cutoff, 9, n_sampled)[0] == pytest.approx(np.mean(hits))
+
+
+def test_a_sample_of_all_other_items_is_recall():
+    ranks = np.arange(1, 51)
+    np.testing.assert_allclose(metrics.sampled_recall_at(ranks, 20, 50, 49), metrics.recall_at(ranks, 20), atol=1e-12)
+
+
+def test_fewer_sampled_items_flatter_more():
+    ranks = np.arange(1, 201)
+    means = [metrics.sampled_recall_at(ranks, 5, 200, n).mean() for n in (199, 100, 50, 20)]
+    assert means == sorted(means)
+    assert means[-1] > 5 * means[0]
+
+
+@pytest.mark.parametrize(
+    ("rank", "cutoff", "n_sampled", "message"),
+    [(1, 5, 0, "n_sampled=0: must be a whole number"), (1, 5, 2.5, r"n_sampled=2\.5: must be a whole number"),
+     (1, 5, 10, "n_sampled=10: must be between 1 and the 9"), (1, 0, 5, "cutoff=0: must be a whole number"),
+     (50, 5, 5, "ranks: from 50 to 50; must be between 1 and n_items=10")],
+)  # fmt: skip
+def test_what_cannot_be_sampled_is_named(rank, cutoff, n_sampled, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.sampled_recall_at(np.array([rank]), cutoff, 10, n_sampled)

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from gru4rec_lite import clicks, toyshop
+from gru4rec_lite import GRU4Rec, baselines, clicks, compare, evaluate, toyshop
 
 SHOP = toyshop.process()
 
@@ -229,3 +229,149 @@ def test_two_clicks_of_memory_know_more_than_one(recalls):
 def test_the_ceiling_is_clearly_above_markov_and_below_nine_tenths(recalls):
     assert recalls["first"][5] + 0.05 < recalls["best"][5] < 0.9
     assert recalls["first"][20] + 0.05 < recalls["best"][20] < 0.9
+
+
+# --- the oracle ------------------------------------------------------------------------------------------------------
+
+
+def tiny_process(seed: int, reload: float) -> toyshop.Process:
+    """Three states and four items, all probabilities drawn at random; state 2 shows item 3 alone, as a guide does."""
+    rng = np.random.default_rng(seed)
+    start, transition, emission = rng.dirichlet(np.ones(3)), rng.dirichlet(np.ones(3), 3), rng.dirichlet(np.ones(4), 3)
+    emission[2], transition[2, 2] = [0, 0, 0, 1], 0
+    transition[2] /= transition[2].sum()
+    return toyshop.Process(pd.Index(list("abcd")), start, transition, emission, reload)
+
+
+def probability(shop: toyshop.Process, clicked: tuple[int, ...]) -> float:
+    """Of these clicks to be a session's first: summed over every path of states, and over reloads."""
+    total = 0.0
+    for path in product(range(3), repeat=len(clicked)):
+        weight = shop.start[path[0]] * shop.emission[path[0], clicked[0]]
+        for (s, s_next), (last, item) in zip(pairwise(path), pairwise(clicked), strict=True):
+            shown = np.delete(shop.emission[s_next], last).sum()  # drawn again until it is another page
+            moves = (1 - shop.reload) * shop.transition[s, s_next]
+            step = moves * shop.emission[s_next, item] / shown if item != last and shown > 0 else 0.0
+            weight *= step + (shop.reload if s == s_next and item == last else 0.0)
+        total += weight
+    return total
+
+
+@pytest.mark.parametrize("reload", [0.0, 0.3])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_oracle_equals_the_enumeration_of_all_paths(seed, reload):
+    shop, compared = tiny_process(seed, reload), 0
+    for clicked in product(range(4), repeat=4):
+        if probability(shop, clicked) < 1e-12:
+            continue
+        rows = toyshop.next_click(shop, np.array(clicked), np.array([0, 4]))
+        for t in (1, 2, 3):
+            so_far = probability(shop, clicked[:t])
+            np.testing.assert_allclose(rows[t - 1], [probability(shop, (*clicked[:t], x)) / so_far for x in range(4)])
+            compared += 1
+    assert compared > 100
+
+
+def rows_of(model, log: clicks.Sessions) -> np.ndarray:
+    return np.concatenate([block.numpy() for block in model.scores(log.items, log.offsets, log.times)])
+
+
+@pytest.fixture(scope="module")
+def test_part() -> pd.DataFrame:
+    return clicks.prepare(toyshop.simulate(4000, seed=1), drop_repeats=True, verbose=False)
+
+
+def test_the_oracle_equals_the_forward_algorithm_session_by_session(test_part, monkeypatch):
+    log = clicks.encode(test_part, SHOP.items)
+    rows = rows_of(toyshop.Oracle(), log)
+    np.testing.assert_allclose(rows, forward(log), atol=1e-12)
+    np.testing.assert_allclose(rows.sum(axis=1), 1)
+    monkeypatch.setattr("gru4rec_lite.toyshop.oracle.BELIEFS_AT_ONCE", 1000)  # blocks of a few sessions
+    np.testing.assert_allclose(rows_of(toyshop.Oracle(), log), rows)
+
+
+def test_probabilities_are_those_of_what_happens():
+    """Among predictions that an item has probability p to come next, it comes with frequency p; reloads included."""
+    log = clicks.encode(clicks.prepare(toyshop.simulate(20_000, seed=2), min_session=2, verbose=False), SHOP.items)
+    rows = rows_of(toyshop.Oracle(reload=toyshop.RELOAD), log)
+    is_target = np.ones(len(log.items), dtype=bool)
+    is_target[log.offsets[:-1]] = False
+    happened = np.zeros_like(rows, dtype=bool)
+    happened[np.arange(len(rows)), log.items[is_target]] = True
+    assert (rows[happened] > 0).all()
+    edges = np.quantile(rows[rows > 0], np.linspace(0, 1, 30))
+    bins = np.digitize(rows, edges[1:-1])
+    for b in range(29):
+        here = (bins == b) & (rows > 0)
+        expected, deviation = rows[here].sum(), np.sqrt((rows[here] * (1 - rows[here])).sum())
+        assert abs(happened[here].sum() - expected) < 4 * deviation
+
+
+def test_an_evaluation_agrees_with_the_ceiling_within_its_interval(test_part):
+    oracle = toyshop.Oracle().fit(test_part)
+    ceiling = oracle.ceiling(test_part, (5, 20)).set_index("cutoff")
+    found = evaluate(oracle, test_part, (5, 20)).interval(0.999)
+    for row in found.itertuples():
+        assert row.low < ceiling.loc[row.cutoff, row.metric] < row.high
+    assert (found["high"] - found["low"] < 0.03).all()
+
+
+def test_the_ceiling_is_the_mean_of_what_the_lists_hold(test_part):
+    log = clicks.encode(test_part, SHOP.items)
+    rows = -np.sort(-forward(log), axis=1)
+    for row in toyshop.Oracle().ceiling(test_part, (1, 7, 500)).itertuples():
+        k = row.cutoff
+        assert row.recall == pytest.approx(np.mean([sum(p[:k]) for p in rows]))
+        assert row.mrr == pytest.approx(np.mean([sum(x / r for r, x in enumerate(p[:k], 1)) for p in rows]))
+
+
+def test_no_recommender_beats_the_oracle_beyond_noise(test_part):
+    train = clicks.prepare(toyshop.simulate(4000, seed=0), drop_repeats=True, verbose=False)
+    models = [kind() for kind in (baselines.Pop, baselines.SPop, baselines.ItemKNN, baselines.Markov, baselines.VSKNN)]
+    models.append(GRU4Rec(n_epochs=3, device="cpu"))
+    for model in models:
+        model.fit(train, **({"progress": False} if isinstance(model, GRU4Rec) else {}))
+        for cutoff in (5, 20):
+            assert (compare(model, toyshop.Oracle(), test_part, cutoff)["low"] < 0).all(), type(model).__name__
+
+
+def test_what_it_infers_shows_in_its_lists():
+    """The guide says neither trip nor line: the click before it does."""
+    oracle = toyshop.Oracle()
+    for line in toyshop.LINES:
+        listed = oracle.recommend([f"tent-dome-{line}", "guide-tent"], k=5)["ItemId"]
+        assert listed.str.endswith(line).sum() >= 4
+    assert oracle.recommend([], k=160)["score"].sum() == pytest.approx(1)
+
+
+def test_unknown_clicks_change_nothing_and_impossible_ones_start_anew():
+    oracle = toyshop.Oracle()
+    with pytest.warns(UserWarning, match="NEW"):
+        listed = oracle.recommend(["tent-dome-budget", "NEW"])
+    assert listed.equals(oracle.recommend(["tent-dome-budget"]))
+    impossible = oracle.recommend(["guide-boots", "guide-pot"])  # no trip has both
+    assert impossible["score"].notna().all()
+    assert impossible["ItemId"].iloc[0].startswith("pot-")
+
+
+def test_the_oracle_is_saved_with_its_setting(tmp_path):
+    toyshop.Oracle(reload=0.05).save(tmp_path / "oracle")
+    assert toyshop.Oracle.load(tmp_path / "oracle").reload == 0.05
+
+
+@pytest.mark.parametrize("reload", [-0.1, 1, True, "0"])
+def test_a_share_of_reloads_that_is_none_is_named(reload):
+    with pytest.raises(ValueError, match=f"reload={reload!r}: must be"):
+        toyshop.Oracle(reload=reload)
+
+
+@pytest.mark.parametrize("cutoffs", [(0, 5), (), 5, (2.5,)])
+def test_cutoffs_of_a_ceiling_that_make_no_sense_are_named(cutoffs, test_part):
+    with pytest.raises(ValueError, match="cutoffs="):
+        toyshop.Oracle().ceiling(test_part, cutoffs)
+
+
+def test_a_log_without_predictions_has_no_ceiling(test_part):
+    with pytest.warns(UserWarning, match="no prediction to count"):
+        ceiling = toyshop.Oracle().ceiling(test_part.groupby("SessionId").head(1), (5,))
+    assert ceiling["recall"].isna().all()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from numbers import Real
 from typing import Self
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from .. import clicks as click_log
 from ..recommender import Recommender, rows_at_once
+from .checks import require_number
 
 
 @dataclass(eq=False)
@@ -30,8 +30,7 @@ class Markov(Recommender):
     kappa: float = 1.0
 
     def __post_init__(self):
-        if not isinstance(self.kappa, Real) or not 0 <= self.kappa < float("inf"):
-            raise ValueError(f"kappa={self.kappa!r}: must be a number of at least 0")
+        require_number("kappa", self.kappa, 0)
 
     def fit(self, train: pd.DataFrame) -> Self:
         log = click_log.encode(train)

@@ -1,0 +1,129 @@
+"""The best possible recommender of the toyshop: it knows the shop, and infers its visitors' plans."""
+
+from __future__ import annotations
+
+import numbers
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from .. import clicks as click_log
+from .. import metrics, packed
+from ..recommender import Recommender
+from .shop import Process, process
+
+BELIEFS_AT_ONCE = 4_000_000  # probabilities of states held at a time, 32 MB
+
+
+@dataclass(eq=False)
+class Oracle(Recommender):
+    """Knows the shop's tables, and scores an item by its exact probability of being clicked next.
+
+    What it cannot know are the visitor's plans: those it infers from her clicks, by the forward algorithm.
+
+    Args:
+        reload: share of clicks that repeat the one before, from 0 to below 1: 0 for a log without its immediate
+            repeats, as chapters prepare it; `RELOAD` for a log as `simulate` made it.
+
+    Raises:
+        ValueError: reload out of range.
+
+    Source: Rabiner, "A tutorial on hidden Markov models", 1989, §III.A.
+    """
+
+    reload: float = 0.0
+
+    def __post_init__(self):
+        if isinstance(self.reload, bool) or not isinstance(self.reload, numbers.Real) or not 0 <= self.reload < 1:
+            raise ValueError(f"reload={self.reload!r}: must be a number from 0 to below 1")
+        tables = process()
+        self.items = tables.items
+        self._shop: Process = replace(tables, reload=float(self.reload))
+
+    def fit(self, train: pd.DataFrame) -> Self:
+        """Nothing to learn: it knows. ``train`` is ignored."""
+        return self
+
+    def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray | None = None) -> Iterator[Tensor]:
+        """Probabilities of the next item, ``(P, N)`` float64, rows of which sum to 1; see `Recommender.scores`."""
+        for first, last in packed.whole_sessions(offsets, BELIEFS_AT_ONCE // len(self._shop.start)):
+            here = offsets[first : last + 1]
+            yield torch.from_numpy(next_click(self._shop, items[here[0] : here[-1]], here - here[0]))
+
+    def ceiling(self, test: pd.DataFrame, cutoffs: tuple[int, ...] = (5, 10, 20)) -> pd.DataFrame:
+        """Recall@k and MRR@k that the best possible lists have on average after the histories of a log.
+
+        The next clicks of the log are not looked at: each history counts by its probabilities p(1) >= p(2) >= ... of
+        the items of its list,   Recall@k = mean Σ_r p(r),   MRR@k = mean Σ_r p(r) / r    (r = 1 … k).
+
+        Returns:
+            one row per cutoff: cutoff, recall, mrr.
+        """
+        metrics.check_cutoffs(cutoffs)
+        log, most = click_log.encode(test, self.items), min(max(cutoffs), len(self.items))
+        total, n_predictions = np.zeros(most), 0
+        for block in self.scores(log.items, log.offsets):
+            total += -np.sort(-block.numpy())[:, :most].sum(axis=0)
+            n_predictions += len(block)
+        if n_predictions == 0:
+            warnings.warn("no prediction to count: no session has two clicks", stacklevel=2)
+        mean = total / n_predictions if n_predictions else np.full(most, np.nan)
+        recall, mrr = mean.cumsum(), (mean / np.arange(1, most + 1)).cumsum()
+        at = np.minimum(cutoffs, most) - 1
+        return pd.DataFrame({"cutoff": list(cutoffs), "recall": recall[at], "mrr": mrr[at]})
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        pass
+
+
+def next_click(shop: Process, items: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Probability of each item to come next, after every click but the last of each session.
+
+    The belief b over the states after the clicks so far is carried from click to click (the forward algorithm):
+    from y to another item x it becomes   b'_s ∝ (b T)_s · E_sx / (1 − E_sy)   and a repeat, a reload, leaves it as it
+    was. A click that the shop could not make tells no more than what it shows: then b_s ∝ E_sx.
+
+    Args:
+        items: ``(n,)`` item numbers, session after session; -1 for an unknown item, which changes nothing.
+        offsets: ``(S + 1,)``; session s is ``items[offsets[s]:offsets[s + 1]]``.
+
+    Returns:
+        ``(P, N)`` float64, rows in session order.
+    """
+    click, widths, place = packed.side_by_side(offsets)
+    # (S, N) what a state shows while page y is open is divided by 1 − E_sy; E_sy = 1: it shows nothing but y
+    leaves = 1 - shop.emission
+    other = np.divide(1, leaves, out=np.zeros_like(leaves), where=leaves > 0)
+    n_sessions = len(offsets) - 1
+    belief, last, rows = np.tile(shop.start, (n_sessions, 1)), np.full(n_sessions, -1), []
+    for item in np.split(items[click], np.cumsum(widths)[:-1]):  # all sessions together, as long as they last
+        belief, last = belief[: len(item)].copy(), last[: len(item)].copy()
+        opened = last >= 0
+        moved = np.where(opened[:, None], (belief @ shop.transition) * other[:, last].T, belief)  # (b, S)
+        moved *= shop.emission[:, item].T
+        total = moved.sum(axis=1, keepdims=True)
+        alone = shop.emission[:, item].T
+        moved = np.where(total > 0, moved / np.where(total > 0, total, 1), alone / alone.sum(axis=1, keepdims=True))
+        changed = (item >= 0) & (item != last)
+        belief[changed], last[changed] = moved[changed], item[changed]
+        rows.append(_after(shop, belief, last, other))
+    return np.concatenate([np.empty((0, len(shop.items))), *rows])[place]
+
+
+def _after(shop: Process, belief: np.ndarray, last: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """``(b, N)`` probabilities of the next item, from beliefs ``(b, S)`` and the open pages ``(b,)``, -1 for none."""
+    opened = np.flatnonzero(last >= 0)
+    shown = np.where(last[:, None] >= 0, (belief @ shop.transition) * other[:, last].T, belief) @ shop.emission
+    shown[opened, last[opened]] = 0
+    shown *= np.where(last[:, None] >= 0, 1 - shop.reload, 1.0)
+    shown[opened, last[opened]] = shop.reload
+    return shown
