@@ -1,8 +1,10 @@
 """Public data sets by name: where they come from, under which licence, and how they become a click log.
 
 A file is looked for in ``$GRU4REC_LITE_DATA/<name>/`` (used in place, never copied), then in the user's cache, and is
-otherwise downloaded from its publisher into that cache. Its hash is checked each time, and a file with another hash is
-neither used nor overwritten. ``GRU4REC_LITE_OFFLINE=1`` forbids downloads.
+otherwise downloaded from its publisher into that cache, where the publisher gives it without a login and its hash is
+known; other files are placed by hand. A file that is not the publisher's is neither used nor overwritten: its hash is
+checked each time or, where none is known, its form and the number of its clicks. ``GRU4REC_LITE_OFFLINE=1`` forbids
+downloads.
 """
 
 from __future__ import annotations
@@ -11,82 +13,19 @@ import hashlib
 import html
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from . import toyshop
+from . import columns
+from . import dataset_readers as readers
+from .dataset_registry import REGISTRY, DataSet
 
 
 class DatasetUnavailable(RuntimeError):
     """Data that cannot be had here: says why, where they come from, the licence, how to place the file by hand."""
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """One entry of the registry. ``clicks``, ``sessions`` and ``items`` are those of the unfiltered log."""
-
-    name: str
-    clicks: int
-    sessions: int
-    items: int
-    licence: str
-    to_clicks: Callable[..., pd.DataFrame]  # from the publisher's file, if there is one
-    url: str = ""  # empty for a simulated set: it has no file
-    file: str = ""
-    sha256: str = ""
-
-    def places(self) -> list[Path]:
-        """Where the file may lie, in the order in which it is looked for; it is downloaded to the last."""
-        import pooch
-
-        mirror = os.environ.get("GRU4REC_LITE_DATA")
-        folders = [Path(mirror)] if mirror else []
-        return [folder / self.name / self.file for folder in (*folders, Path(pooch.os_cache("gru4rec_lite")))]
-
-    def here(self) -> bool:
-        """Whether the set can be loaded without a download."""
-        return not self.url or any(place.is_file() for place in self.places())
-
-
-def _eshop(path: Path) -> pd.DataFrame:
-    # Dates are to the day, and `order` counts the clicks of a session from 1: taken as seconds it keeps them in order.
-    table = pd.read_csv(path, sep=";")
-    day = pd.to_datetime(table[["year", "month", "day"]])
-    time = day + pd.to_timedelta(table["order"], unit="s")
-    return pd.DataFrame({"SessionId": table["session ID"], "ItemId": table["page 2 (clothing model)"], "Time": time})
-
-
-def _toyshop() -> pd.DataFrame:
-    return toyshop.simulate(n_sessions=20_000, seed=0)
-
-
-REGISTRY = {
-    entry.name: entry
-    for entry in (
-        DataSet(
-            name="eshop",
-            clicks=165_474,
-            sessions=24_026,
-            items=217,
-            licence="CC BY 4.0",
-            to_clicks=_eshop,
-            url="https://archive.ics.uci.edu/static/public/553/clickstream+data+for+online+shopping.zip",
-            file="clickstream+data+for+online+shopping.zip",
-            sha256="cc8fd7588fb7f0b87441a88a9afb2868e92dc3124089c6c41fa23b762909cd2d",
-        ),
-        DataSet(
-            name="toyshop",
-            clicks=119_163,
-            sessions=20_000,
-            items=160,
-            licence="MIT (simulated)",
-            to_clicks=_toyshop,
-        ),
-    )
-}
 
 
 def load(name: str) -> pd.DataFrame:
@@ -99,7 +38,59 @@ def load(name: str) -> pd.DataFrame:
     if name not in REGISTRY:
         raise ValueError(f"name={name!r}: must be one of {', '.join(map(repr, REGISTRY))}")
     entry = REGISTRY[name]
-    return entry.to_clicks(_find(entry)) if entry.url else entry.to_clicks()
+    places = [_find(entry, file) for file in entry.files]
+    try:
+        log = entry.to_clicks(*places)
+    except (readers.WrongFile, columns.ClickLogError, pa.ArrowException, UnicodeDecodeError) as error:
+        raise _unavailable(entry, f"{_named(places)} cannot be read, {error}: move it away") from error
+    read = len(log) + log.attrs.get("left_out", 0)
+    if places and not entry.sha256 and read != entry.clicks:
+        wrong = (
+            f"{_named(places)} holds {read:,} clicks where {entry.clicks:,} were expected: cut short, or another file"
+        )
+        raise _unavailable(entry, f"{wrong}. To read it as it is: gru4rec_lite.dataset_readers.{name}(path)")
+    return log
+
+
+def published_split(name: str, log: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(train, test) exactly as the paper has it, filters included; only for ``"yoochoose"``, the paper's RSC15.
+
+    Sessions of one click are dropped, then items with fewer than 5 clicks, then sessions of one click again: once each,
+    before the split. Test are the sessions whose last click is in the last day (86,400 s) of what is left, train all
+    others. Test clicks on items that train lacks are dropped, and test sessions left with one click. Immediate repeats
+    stay. On the whole log: 7,966,257 sessions, 31,637,239 clicks, 37,483 items; test 15,324 and 71,222.
+
+    `clicks.split_by_time` and `clicks.prepare` are stricter: a session across the cut goes to neither side, support is
+    counted in train alone, and filters are repeated until nothing changes.
+
+    Source: Hidasi et al., ICLR 2016, §4, and the authors' preprocessing.
+    """
+    if name != "yoochoose":
+        raise ValueError(f"name={name!r}: must be 'yoochoose'; for others see `available()` and clicks.split_by_time")
+    frame, times = columns.checked(log)
+    (session, session_ids), (item, item_ids) = columns.numbered(frame["SessionId"]), columns.numbered(frame["ItemId"])
+
+    def often(ids: np.ndarray, rows: np.ndarray, least: int) -> np.ndarray:
+        """Those of the rows whose id has at least so many of them."""
+        return rows & (np.bincount(ids[rows], minlength=ids.max() + 1) >= least)[ids]
+
+    kept = often(session, np.ones(len(frame), dtype=bool), 2)
+    kept = often(session, often(item, kept, 5), 2)
+    if not kept.any():
+        raise columns.ClickLogError(f"Nothing is left of {len(frame):,} clicks. Remedy: give the whole log.")
+    last = np.full(session.max() + 1, -np.inf)
+    np.maximum.at(last, session[kept], times[kept])
+    is_late = last[session] >= times[kept].max() - 86_400
+    train, test = kept & ~is_late, kept & is_late
+    known = np.bincount(item[train], minlength=item.max() + 1)[item] > 0
+    test = often(session, test & known, 2)
+    ids = {"SessionId": (session, session_ids), "ItemId": (item, item_ids)}
+    for side, rows in (("train", train), ("test", test)):
+        if not rows.any():
+            raise columns.ClickLogError(f"No session is left for {side} (column 'Time'). Remedy: give more days.")
+        n_sessions = len(np.unique(session[rows]))
+        print(f"{side}: {rows.sum():,} clicks in {n_sessions:,} sessions on {len(np.unique(item[rows])):,} items")
+    return columns.rows_kept(frame, train, **ids), columns.rows_kept(frame, test, **ids)
 
 
 def for_reading(name: str) -> pd.DataFrame:
@@ -112,10 +103,14 @@ def for_reading(name: str) -> pd.DataFrame:
 
 
 def available() -> pd.DataFrame:
-    """The data sets there are: name, size before filtering, licence, source, and whether it is here already."""
-    columns = ("name", "clicks", "sessions", "items", "licence", "url")
-    rows = [{column: getattr(entry, column) for column in columns} for entry in REGISTRY.values()]
-    return pd.DataFrame(rows).assign(here=["yes" if entry.here() else "no" for entry in REGISTRY.values()])
+    """The data sets there are, one a row: name, size before filtering, whether it is here already, how to get it,
+    licence, source, the file's columns, and the preprocessing and split that published figures stand on.
+    """
+    names = ("name", "clicks", "sessions", "items", "get", "licence", "url", "columns", "preprocessing", "split")
+    rows = [{name: getattr(entry, name) for name in names} for entry in REGISTRY.values()]
+    table = pd.DataFrame(rows).astype({"sessions": "Int64", "items": "Int64"})
+    table.insert(4, "here", ["yes" if entry.here() else "no" for entry in REGISTRY.values()])
+    return table
 
 
 def folder() -> Path:
@@ -125,14 +120,16 @@ def folder() -> Path:
     return installed if installed.is_dir() else package.parent / "data"
 
 
-def _find(entry: DataSet) -> Path:
-    """The data set's file, its hash checked; downloaded if it is in none of its places."""
-    for place in entry.places():
+def _find(entry: DataSet, file: str) -> Path:
+    """A file of the data set, its hash checked if it is known; downloaded if it is in none of its places and can be."""
+    for place in entry.places(file):
         if place.is_file():
-            with place.open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != entry.sha256:
+            with place.open("rb") as opened:
+                if entry.sha256 and hashlib.file_digest(opened, "sha256").hexdigest() != entry.sha256:
                     raise _unavailable(entry, f"{place} is not the publisher's file (its sha256 differs): move it away")
             return place
+    if not entry.sha256:
+        raise _unavailable(entry, f"{file} must be placed by hand")
     if os.environ.get("GRU4REC_LITE_OFFLINE") == "1":
         raise _unavailable(entry, "GRU4REC_LITE_OFFLINE=1 forbids the download")
     return _download(entry, entry.places()[-1])
@@ -167,11 +164,18 @@ def _download(entry: DataSet, place: Path) -> Path:
 
 
 def _unavailable(entry: DataSet, reason: str) -> DatasetUnavailable:
+    how = f"{entry.url}: {entry.by_hand}" if entry.by_hand else f"get {entry.url} (sha256 {entry.sha256})"
+    cache = " and ".join(str(entry.places(file)[-1]) for file in entry.files)
+    mirror = " and ".join(f"$GRU4REC_LITE_DATA/{entry.name}/{file}" for file in entry.files)
     return DatasetUnavailable(
         f"The data set {entry.name!r} ({entry.licence}) is not to be had here: {reason}.\n"
-        f"By hand: get {entry.url} (sha256 {entry.sha256}) and place it at {entry.places()[-1]}, or at "
-        f"$GRU4REC_LITE_DATA/{entry.name}/{entry.file}, where that environment variable names a folder of yours."
+        f"By hand: {how}, and place it at {cache}, or at {mirror}, where that environment variable names a "
+        "folder of yours."
     )
+
+
+def _named(places: list[Path]) -> str:
+    return " with ".join(map(str, places))
 
 
 def _show_box(name: str, reason: DatasetUnavailable) -> None:
