@@ -3,6 +3,7 @@
 # make lab       JupyterLab on the chapters
 # make refresh   run the chapters and store their outputs; fill in solutions, numbers, install cells
 # make bench     measure speed against others (25 minutes on two quiet cores), draw it
+# make results   make the tables of the book anew (hours; what is fresh is kept)
 # make check     lint, types, tidy notebooks (seconds)
 #
 # Each makes .venv when it is missing or requirements.txt has changed. Another Python: make book PYTHON=python3.12
@@ -12,7 +13,7 @@ PYTHON ?=
 PY := .venv/bin/python
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help book test lab refresh bench check
+.PHONY: help book test lab refresh bench results check
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -39,6 +40,11 @@ bench: .venv/ready
 	  echo "== $$name"; $(PY) tests/benchmarks/$$name.py || exit 1; \
 	done
 	@$(PY) tests/benchmarks/figure.py
+
+results: .venv/ready
+	@for name in tune training batching table1 losses cells embeddings samples layers table3 units; do \
+	  $(PY) -m gru4rec_lite.experiments $$name --out data/results || exit 1; \
+	done
 
 check: .venv/ready
 	@$(PY) -m ruff check .

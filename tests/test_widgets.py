@@ -17,7 +17,7 @@ from gru4rec_lite.batching import SessionParallel
 from gru4rec_lite.widgets import _base
 from gru4rec_lite.widgets.batching import padding, plan
 
-SOURCES = [_base.source("batching.js")]
+SOURCES = [_base.source("batching.js"), _base.source("ranking.js")]
 
 
 # ---- Batching: the arithmetic ----------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from .. import clicks
 
 def filter_then_split(log: pd.DataFrame, days: float, **filters) -> tuple[pd.DataFrame, pd.DataFrame]:
     """B15: an item's support is counted on train and test, so test clicks decide what is trained on. Bit many."""
-    return clicks.split_by_time(clicks.prepare(log, **filters), days)
+    return clicks.split_by_time(clicks.prepare(log, **filters), days, verbose=False)
 
 
 def encode_with_items_of_both(train: pd.DataFrame, test: pd.DataFrame) -> tuple[clicks.Sessions, clicks.Sessions]:

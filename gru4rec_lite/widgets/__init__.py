@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .batching import Batching
+    from .ranking import Ranking
 
-__all__ = ["Batching"]
+__all__ = ["Batching", "Ranking"]
 
 
 def __getattr__(name: str):

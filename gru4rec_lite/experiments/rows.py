@@ -1,0 +1,129 @@
+"""What all tables share: the parts of a data set, what is measured, and which code a row depends on."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from .. import clicks, datasets, files
+from ..evaluation import evaluate
+from ..gru4rec import GRU4Rec
+from ..recommender import Recommender
+
+SEEDS = (1, 2, 3)
+LOGS = (
+    "columns",
+    "order",
+    "clicks",
+    "toyshop/shop",
+    "toyshop/oracle",
+    "packed",
+    "metrics",
+    "evaluation",
+    "recommender",
+)
+NETWORK = (
+    "cells", "network", "batching", "sampling", "losses", "optim", "compiling", "training", "settings", "gru4rec",
+)  # fmt: skip
+
+
+class Run(NamedTuple):
+    """One row to be made."""
+
+    key: dict[str, Any]  # what names the row
+    settings: dict[str, Any]
+    measure: Callable[[], dict[str, float]]
+    data: str = ""  # fingerprint of the clicks
+
+
+class Parts(NamedTuple):
+    """A data set's train and test part, prepared, and their fingerprint."""
+
+    train: pd.DataFrame
+    test: pd.DataFrame
+    data: str
+
+
+@functools.cache
+def split(name: str, cuts: int = 1) -> Parts:
+    """Train and test part of a data set, prepared as in the chapters: the last 14 days are the test part.
+
+    With ``cuts=2`` the last 14 days of the *training* part: what settings are chosen on, the test part untouched.
+    """
+    train = datasets.load(name)
+    for _ in range(cuts):
+        train, test = clicks.split_by_time(train, days=14, verbose=False)
+    return prepared(train, test)
+
+
+def prepared(train: pd.DataFrame, test: pd.DataFrame) -> Parts:
+    """The parts as the chapters prepare them."""
+    train = clicks.prepare(train, min_session=2, min_support=5, drop_repeats=True, verbose=False)
+    test = clicks.prepare(test, min_session=2, min_support=1, drop_repeats=True, verbose=False)
+    return Parts(train, test, fingerprint(train, test))
+
+
+def fingerprint(train: pd.DataFrame, test: pd.DataFrame) -> str:
+    """Of the clicks as a model sees them."""
+    logs = clicks.encode(train), clicks.encode(test)
+    return "-".join(files.fingerprint(log.items, log.offsets, log.times)[:8] for log in logs)
+
+
+def figures(model, test: pd.DataFrame) -> dict[str, float]:
+    """Recall and MRR at 5 and 20, conservative ties."""
+    result = evaluate(model, test, cutoffs=(5, 20))
+    return {f"{name}@{k}": getattr(result, name)[k] for k in (5, 20) for name in ("recall", "mrr")}
+
+
+def figures_with_intervals(model, test: pd.DataFrame) -> dict[str, float]:
+    """The same, each with its 95 % bootstrap interval over sessions."""
+    found = evaluate(model, test, cutoffs=(5, 20)).interval(0.95)
+    return {
+        f"{row.metric}@{row.cutoff}{suffix}": value
+        for row in found.itertuples()
+        for suffix, value in (("", row.value), ("_low", row.low), ("_high", row.high))
+    }
+
+
+def fit(model: Recommender, train: pd.DataFrame) -> dict[str, float]:
+    """Train in silence; for a network, how long an epoch took in the median."""
+    with contextlib.redirect_stdout(io.StringIO()):  # the line per epoch
+        model.fit(train)
+    if not isinstance(model, GRU4Rec):
+        return {}
+    predictions = len(train) - train["SessionId"].nunique()
+    return {"epoch_seconds": predictions / model.history["clicks_per_s"].median()}
+
+
+def fit_and_measure(model: Recommender, parts: Parts) -> dict[str, float]:
+    """Train, then measure on the test part, with intervals."""
+    cost = fit(model, parts.train)
+    return figures_with_intervals(model, parts.test) | cost
+
+
+def code_hash(modules: Sequence[str]) -> str:
+    """A hash of the modules' syntax trees without docstrings: better words make no result stale."""
+    digest = hashlib.sha256()
+    for module in modules:
+        tree = ast.parse((Path(__file__).parent.parent / f"{module}.py").read_text("utf8"))
+        digest.update(repr(_shape(tree)).encode())
+    return digest.hexdigest()[:12]
+
+
+def _shape(node: Any) -> Any:
+    """A syntax tree as nested lists, without docstrings and empty fields: the same in every version of Python."""
+    if isinstance(node, list):
+        docstring = node and isinstance(node[0], ast.Expr) and isinstance(node[0].value, ast.Constant)
+        return [_shape(child) for child in (node[1:] if docstring else node)]
+    if isinstance(node, ast.AST):
+        fields = [(name, _shape(value)) for name, value in ast.iter_fields(node) if value not in (None, [])]
+        return [type(node).__name__, *fields]
+    return repr(node)

@@ -1,0 +1,329 @@
+"""The Ranking widget where readers meet it: in the static page of chapter 02, moved by real keys and by a pointer."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from axe_playwright_python.sync_playwright import Axe
+
+from gru4rec_lite import metrics
+from gru4rec_lite.widgets import _base
+from gru4rec_lite.widgets.ranking import SHOP, expected_recall, ranked
+
+PAGE = "02_ranking.html"
+# Runs `compute` of the given source in the browser.
+COMPUTE = """async ([source, cases]) => {
+    const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+    const { compute } = await import(url);
+    return cases.map(compute);
+}"""
+
+
+@pytest.fixture
+def widget(page):
+    """The first Ranking widget of the chapter, at rest, without motion."""
+    page.emulate_media(reduced_motion="reduce")
+    return opened(page)
+
+
+def opened(page):
+    page.goto(f"{page.base}/{PAGE}")
+    page.wait_for_selector('.mini-widget[data-ready="true"] .g4r-ranking svg')
+    return page.locator(".g4r-ranking").first
+
+
+def press(page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def bar(widget, item: str):
+    return widget.get_by_role("slider", name=f"score of {item}", exact=True)
+
+
+def set_scores(widget, scores: dict[str, float]) -> None:
+    """By keyboard only: a bar's least score is 0, and each key moves it by a half."""
+    for item, score in scores.items():
+        bar(widget, item).focus()
+        press(widget.page, "Home", *["ArrowRight"] * int(2 * score))
+
+
+def shown(widget) -> dict[str, float]:
+    """The scores that the bars tell."""
+    rows = widget.locator(".g4r-bar").all()
+    return {row.get_attribute("data-item"): float(row.locator("output").inner_text()) for row in rows}
+
+
+def listed(widget, which: int = 0) -> list[str]:
+    """Items of the ranked list (0) or of the sample (1), from the top."""
+    return [line.get_attribute("data-item") for line in widget.locator("ol").nth(which).locator("li").all()]
+
+
+def value(widget, name: str) -> str:
+    return widget.locator(f'[data-value="{name}"]').inner_text()
+
+
+def result(widget, name: str) -> float:
+    """What stands behind the last = of a line of 'What it earns'."""
+    return float(value(widget, name).split("=")[-1])
+
+
+def rules(widget) -> dict[str, list[float]]:
+    rows = widget.locator("tr[data-rule]").all()
+    return {
+        row.get_attribute("data-rule"): [float(cell.inner_text()) for cell in row.locator("td").all()] for row in rows
+    }
+
+
+def package(scores: dict[str, float], target: str, k: int, ties: str) -> list[float]:
+    """Rank, Recall@k and MRR@k of the package."""
+    row = torch.tensor([list(scores.values())], dtype=torch.float64)
+    rank = metrics.rank_of_target(row, torch.tensor([list(scores).index(target)]), ties).numpy()
+    return [rank.item(), metrics.recall_at(rank, k).item(), metrics.mrr_at(rank, k).item()]
+
+
+# ---- the numbers -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("seed", range(3))
+def test_moved_by_keys_it_shows_what_the_package_ranks(widget, seed):
+    rng = np.random.default_rng(seed)
+    items = list(SHOP)
+    set_scores(widget, dict(zip(rng.permutation(items)[:5].tolist(), rng.integers(3, 7, 5).tolist(), strict=True)))
+    target, k, n_sampled = str(rng.choice(items)), int(rng.integers(2, 10)), int(rng.integers(2, 9))
+    widget.get_by_label("Clicked").select_option(target)
+    for name, steps in (("List length k", k), ("Sampled negatives n", n_sampled)):
+        widget.get_by_role("slider", name=name).focus()
+        press(widget.page, "Home", *["ArrowRight"] * (steps - 1))
+    for ties in metrics.TIES:
+        widget.get_by_label("Ties").select_option(ties)
+        scores = shown(widget)
+        rank, recall, mrr = package(scores, target, k, ties)
+        assert result(widget, "rank") == rank
+        assert result(widget, "recall") == recall
+        assert value(widget, "mrr").startswith("1 / " if recall else "0, since")
+        assert listed(widget) == ranked(scores, target, ties)
+        assert float(value(widget, "full-recall")) == recall
+        assert float(value(widget, "full-mrr")) == pytest.approx(mrr, abs=0.005)
+        expected = expected_recall(scores, target, k, ties, n_sampled)
+        assert float(value(widget, "expected-recall")) == pytest.approx(expected, abs=0.005)
+        sample = listed(widget, 1)
+        assert len(sample) == n_sampled + 1
+        assert result(widget, "sample") == package({i: scores[i] for i in sample}, target, k, ties)[0]
+    for rule, cells in rules(widget).items():
+        assert cells == pytest.approx(package(scores, target, k, rule), abs=0.005)
+
+
+def test_equal_scores_earn_nothing_or_everything(widget):
+    widget.get_by_label("Scores").select_option(label="all scores equal")
+    assert set(shown(widget).values()) == {5.0}
+    assert rules(widget) == {"conservative": [12, 0, 0], "median": [6.5, 0, 0], "standard": [1, 1, 1]}
+
+
+def test_a_bar_follows_the_pointer(widget):
+    lamp = bar(widget, "lamp")
+    lamp.scroll_into_view_if_needed()
+    box = lamp.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    mouse = widget.page.mouse
+    mouse.move(box["x"] + 0.7 * box["width"], middle)
+    mouse.down()
+    mouse.move(box["x"] + 0.97 * box["width"], middle, steps=8)
+    mouse.up()
+    assert shown(widget)["lamp"] >= 9.5
+    assert result(widget, "rank") == 1
+    assert listed(widget)[0] == "lamp"
+    assert widget.get_by_label("Scores").input_value() == "own"
+    widget.get_by_label("Scores").select_option(label="as at first")
+    assert shown(widget) == SHOP
+
+
+def test_a_sample_is_drawn_again_and_the_mean_over_all_stays(widget):
+    again = widget.get_by_role("button", name="Draw again")
+    again.focus()
+    samples, means = set(), set()
+    for _ in range(12):
+        samples.add(tuple(sorted(listed(widget, 1))))
+        means.add((value(widget, "expected-hits"), value(widget, "expected-recall")))
+        press(widget.page, "Enter")
+    assert len(samples) > 6
+    # "lamp" is a miss only where the three that stand before it all come into the sample of five: C(8, 2) of C(11, 5)
+    assert means == {("434", "0.94")}
+
+
+def test_a_sample_of_all_others_is_the_full_ranking(widget):
+    widget.get_by_role("slider", name="Sampled negatives n").press("End")
+    assert listed(widget, 1) == listed(widget)
+    assert result(widget, "sample") == result(widget, "rank")
+    assert value(widget, "expected-recall") == value(widget, "full-recall")
+
+
+def compare_in_browser(page, source: str, seed: int) -> int:
+    """How many of 60 random cases the given JavaScript answers otherwise than the package."""
+    rng = np.random.default_rng(seed)
+    cases = []
+    for draw in range(60):
+        names = [f"i{j}" for j in range(rng.integers(3, 12))]
+        scores = (rng.integers(-3, 4, len(names)) / 2).tolist()
+        cases.append(
+            {
+                "scores": [list(pair) for pair in zip(names, scores, strict=True)],
+                "target": names[rng.integers(len(names))], "k": int(rng.integers(1, len(names) + 1)),
+                "ties": metrics.TIES[draw % 3], "n_sampled": int(rng.integers(1, len(names))), "draw": draw,
+            }
+        )  # fmt: skip
+    wrong = 0
+    for case, answer in zip(cases, page.evaluate(COMPUTE, [source, cases]), strict=True):
+        scores, rest = dict(case["scores"]), {name: case[name] for name in ("target", "k", "ties")}
+        expected = expected_recall(scores, n_sampled=case["n_sampled"], **rest)
+        seen = [answer["rank"], answer["hit"], answer["reciprocal"]]
+        wrong += seen != package(scores, **rest) or abs(answer["expected"]["recall"] - expected) > 1e-9
+    return wrong
+
+
+def test_the_browser_computes_the_packages_ranks(widget):
+    assert compare_in_browser(widget.page, _base.source("ranking.js"), seed=0) == 0
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"), [("+ SHARE[rule] * equal", "- SHARE[rule] * equal"), ("score > own)", "score < own)")]
+)
+def test_one_flipped_sign_is_seen(widget, right, wrong):
+    source = _base.source("ranking.js")
+    assert source.count(right) == 1
+    assert compare_in_browser(widget.page, source.replace(right, wrong), seed=0) > 0
+
+
+# ---- controls and words ----------------------------------------------------------------------------------------------
+def test_the_keyboard_reaches_every_control_in_order(widget):
+    page = widget.page
+    widget.get_by_label("Clicked").focus()
+    names = []
+    for _ in range(4 + len(SHOP) + 2):
+        names.append(
+            page.evaluate(
+                """((e) => e.getAttribute("aria-label") ?? (e.labels?.[0] ?? e).textContent)(document.activeElement)"""
+            )
+        )
+        press(page, "Tab")
+    bars = [f"score of {item}" for item in SHOP]
+    assert names == ["Clicked", "List length k", "Ties", "Scores", *bars, "Sampled negatives n", "Draw again"]
+    controls = widget.locator("button, input, select")
+    assert controls.evaluate_all("(all) => all.map((c) => c.dataset.lmSuppressShortcuts)") == ["true"] * len(names)
+
+
+def test_a_bar_keeps_the_focus_and_tells_its_place(widget):
+    lamp = bar(widget, "lamp")
+    assert lamp.get_attribute("aria-valuetext") == "7, rank 4"
+    lamp.focus()
+    press(widget.page, "ArrowRight")
+    assert lamp.get_attribute("aria-valuetext") == "7.5, rank 3"
+    assert bar(widget, "rope").get_attribute("aria-valuetext") == "7, place 4"
+    assert widget.page.evaluate("document.activeElement.getAttribute('aria-label')") == "score of lamp"
+
+
+def test_the_status_says_in_words_what_happens(widget):
+    status = widget.get_by_role("status")
+    assert status.inner_text() == (
+        "lamp, the item clicked, is at rank 4 of 12: 2 items score higher and 1 has the same score. "
+        "It is not among the first 3: a miss."
+    )
+    widget.get_by_label("Ties").select_option("median")
+    assert "at rank 3.5 of 12" in status.inner_text()
+    widget.get_by_label("Clicked").select_option("tent")
+    assert status.inner_text() == (
+        "tent, the item clicked, is at rank 2 of 12: 1 item scores higher. It is among the first 3: a hit."
+    )
+
+
+def test_the_line_that_a_control_touches_is_marked(widget):
+    marked = lambda: [line.get_attribute("data-term") for line in widget.locator(".g4r-on").all()]  # noqa: E731
+    bar(widget, "map").press("ArrowRight")
+    assert marked() == ["rank"]
+    widget.get_by_role("slider", name="List length k").press("ArrowRight")
+    assert marked() == ["recall", "mrr"]
+    widget.get_by_role("button", name="Draw again").press("Enter")
+    assert marked() == ["sample"]
+
+
+def test_the_list_is_cut_after_k(widget):
+    cut = lambda: widget.locator("ol").first.locator(".g4r-cut").get_attribute("data-item")  # noqa: E731
+    assert cut() == listed(widget)[2]
+    widget.get_by_role("slider", name="List length k").press("ArrowRight")
+    assert cut() == listed(widget)[3]
+
+
+# ---- looks -----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("motion", "moves"), [("reduce", False), ("no-preference", True)])
+def test_a_reader_who_wants_no_motion_gets_none(page, motion, moves):
+    page.emulate_media(reduced_motion=motion)
+    widget = opened(page)
+    page.evaluate("() => Promise.all(document.getAnimations().map((a) => a.finished))")
+    changes = """(input) => {
+        input.value = 10;
+        input.dispatchEvent(new Event("input"));
+        return input.closest(".g4r").getAnimations({ subtree: true }).length > 0;
+    }"""
+    assert bar(widget, "map").evaluate(changes) == moves
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_widget(widget, scheme):
+    widget.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    widget.page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", scheme)
+    bar(widget, "stove").press("ArrowRight")
+    found = Axe().run(widget.page, context=".g4r", options={"preload": False}).response["violations"]
+    assert not found, "\n".join(f"{v['id']}: {[n['html'][:160] for n in v['nodes'][:3]]}" for v in found)
+
+
+def test_it_fits_a_phone_and_fingers(widget):
+    page = widget.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_timeout(200)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for control in widget.locator("button, input, select").all():
+        box = control.bounding_box()
+        assert min(box["width"], box["height"]) >= 40, control.evaluate("(c) => c.outerHTML")
+
+
+def test_readers_own_scores_are_drawn_and_keep_their_ties(widget):
+    """Names like numbers, scores below 0 and off the bars' steps, a whole catalogue of 24."""
+    scores = [[str(n), round(-1.3 + 0.37 * (n // 2), 2)] for n in range(24, 0, -1)]
+    seen = widget.page.evaluate(
+        """async ([source, scores]) => {
+            const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+            const { default: widget } = await import(url);
+            const state = { scores, target: "9", k: 5, ties: "standard", n_sampled: 10, draw: 1 }, handlers = new Map();
+            const model = {
+                get: (k) => state[k], set: (k, v) => { state[k] = v; handlers.get(`change:${k}`)?.(); },
+                save_changes() {},
+                on: (name, f) => handlers.set(name, f), off: (name) => handlers.delete(name),
+            };
+            const el = document.createElement("div");
+            const clean = widget.render({ model, el });
+            const texts = (of) => [...el.querySelectorAll(of)].map((node) => node.textContent);
+            const before = [texts("ol:first-of-type li span").slice(0, 24), texts('[data-value="rank"]')[0]];
+            const bar = el.querySelector('[aria-label="score of 9"]');
+            bar.value = 99;                                            // as far as the bar goes
+            bar.dispatchEvent(new Event("input"));
+            const after = [Number(bar.value), texts('[data-value="rank"]')[0], handlers.size];
+            clean();
+            return [...before, ...after, handlers.size];
+        }""",
+        [_base.source("ranking.js"), scores],
+    )
+    order, rank, moved, after, listening, left = seen
+    assert order == ranked(dict(scores), "9", "standard")
+    assert rank.endswith(f"= {package(dict(scores), '9', 5, 'standard')[0]:g}")
+    assert moved >= max(dict(scores).values())
+    assert after.endswith("= 1")
+    assert (listening, left) == (6, 0)  # nothing listens on when it is gone
+
+
+def test_all_samples_are_as_many_as_it_says(widget):
+    widget.get_by_role("slider", name="Sampled negatives n").press("Home")
+    assert "all 11 samples" in widget.locator(".g4r-verdict").inner_text()
+    others = [score for item, score in SHOP.items() if item != "lamp"]
+    hits = sum(sum(s >= SHOP["lamp"] for s in sample) < 3 for sample in itertools.combinations(others, 1))
+    assert value(widget, "expected-hits") == str(hits)
