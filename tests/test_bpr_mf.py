@@ -9,6 +9,7 @@ from logs import click_log, random_log
 
 from gru4rec_lite.baselines import BPRMF
 from gru4rec_lite.baselines.bpr_mf import descend
+from gru4rec_lite.training import Diverged
 
 
 def random_factors(seed: int = 0) -> dict[str, np.ndarray]:
@@ -85,6 +86,6 @@ def test_a_setting_out_of_range_is_named(name, value):
 
 def test_a_learning_rate_that_explodes_is_named():
     model = BPRMF(n_factors=4, learning_rate=1000, regularisation=1.0, batch_size=4096)
-    named = pytest.raises(ValueError, match=r"learning_rate=1000: the factors became infinite; try a quarter")
+    named = pytest.raises(Diverged, match=r"learning_rate=1000: the factors became infinite; try a quarter")
     with np.errstate(all="ignore"), named:
         model.fit(random_log(200))

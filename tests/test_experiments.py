@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pandas as pd
 import pytest
 import torch
 from logs import random_log
 
-from gru4rec_lite import baselines, batching, clicks, datasets, experiments
+from gru4rec_lite import baselines, batching, clicks, datasets, experiments, toyshop, training
 from gru4rec_lite.experiments import paper, rows
 
 
@@ -135,6 +136,21 @@ def test_the_settings_of_a_table_are_those_that_were_chosen(tmp_path):
     assert paper.chosen(tmp_path, "toyshop", "Markov") == paper.trials("Markov")[0]
 
 
+def test_a_training_that_diverges_is_a_row_without_figures(monkeypatch):
+    def explodes(self, train):
+        raise training.Diverged("the loss became nan")
+
+    log = random_log(20)
+    monkeypatch.setattr(paper, "split", lambda shop, cuts=1: rows.Parts(log, log, "of these"))
+    runs = list(paper.tune(RESULTS))
+    measured = next(run for run in runs if run.key["model"] == "Markov").measure()
+    assert 0 < measured["mrr@20"] < 1
+    monkeypatch.setattr(baselines.BPRMF, "fit", explodes)
+    exploded = next(run for run in runs if run.key["model"] == "BPRMF").measure()
+    assert exploded.keys() == measured.keys()
+    assert all(math.isnan(value) for value in exploded.values())
+
+
 def test_a_search_that_is_not_complete_chooses_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets, "folder", lambda: tmp_path / "shipped")
     with pytest.raises(FileNotFoundError, match="no complete search for STAN on eshop"):
@@ -221,3 +237,18 @@ def test_the_hash_does_not_depend_on_the_version_of_python(version):
                 node._fields += ("type_params",)
                 node.type_params = []
     assert rows._shape(tree) == rows._shape(ast.parse("def f(x):\n    return x\n"))
+
+
+def test_the_real_rsc15_is_one_command_with_the_published_settings(monkeypatch, tmp_path):
+    log = toyshop.simulate(3000, seed=4)  # stands in for clicks that may not be passed on
+    monkeypatch.setattr(datasets, "load", lambda name: {"yoochoose": log}[name])
+    runs = list(paper.rsc15(tmp_path))
+    assert [(run.key["model"], run.key["units"]) for run in runs] == [
+        ("Pop", 0), ("SPop", 0), ("ItemKNN", 0), ("BPRMF", 0),
+        ("TOP1", 100), ("BPR", 100), ("cross-entropy", 100), ("TOP1", 1000), ("BPR", 1000), ("cross-entropy", 1000),
+    ]  # fmt: skip
+    bpr = runs[5].settings
+    names = ("layers", "loss", "batch_size", "dropout_hidden", "learning_rate", "momentum", "n_epochs", "n_samples")
+    assert [bpr[name] for name in names] == [(100,), "bpr", 50, 0.2, 0.05, 0.2, 10, 0]
+    assert bpr["embedding"] == "one-hot"
+    assert 0 < runs[0].measure()["mrr@20"] < runs[2].measure()["mrr@20"]

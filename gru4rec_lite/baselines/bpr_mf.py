@@ -12,6 +12,7 @@ from scipy.special import expit
 from torch import Tensor
 
 from .. import clicks as click_log
+from ..training import Diverged
 from .by_history import ByHistory
 from .checks import require_number, require_whole
 
@@ -34,7 +35,8 @@ class BPRMF(ByHistory):
         seed: of first values, order and other items, drawn uniformly from all (now and then it is the clicked one).
 
     Raises:
-        ValueError: a setting out of range, or a learning rate with which it does not stay finite.
+        ValueError: a setting out of range.
+        training.Diverged: the factors do not stay finite.
 
     Source: Rendle et al., "BPR: Bayesian personalized ranking from implicit feedback", UAI 2009; as a baseline in
     Hidasi et al., ICLR 2016, §4.
@@ -70,7 +72,7 @@ class BPRMF(ByHistory):
                 descend(self.factors, *triples, self.learning_rate, self.regularisation)
         del self.factors["p"]
         if not all(np.isfinite(array).all() for array in self.factors.values()):
-            raise ValueError(f"learning_rate={self.learning_rate}: the factors became infinite; try a quarter of it")
+            raise Diverged(f"learning_rate={self.learning_rate}: the factors became infinite; try a quarter of it")
         return self
 
     def score(self, history: np.ndarray, now: float) -> np.ndarray:

@@ -7,7 +7,7 @@ the test part is looked at once, by the tables.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from itertools import product
@@ -20,6 +20,7 @@ import pandas as pd
 from .. import baselines, datasets, toyshop
 from ..gru4rec import GRU4Rec
 from ..recommender import Recommender
+from ..training import Diverged
 from .rows import SEEDS, Parts, Run, figures, fingerprint, fit, fit_and_measure, split
 
 SHOPS = ("eshop", "toyshop")
@@ -82,7 +83,7 @@ def tune(results: Path) -> Iterator[Run]:
         for changed in trials(name):
             model = network(name, seed=1, **changed) if name in LOSSES else getattr(baselines, name)(**changed)
             key = {"dataset": shop, "model": name, "changed": json.dumps(changed)}
-            yield Run(key, asdict(model), partial(_measure_once, model, parts), parts.data)
+            yield Run(key, asdict(model), partial(_or_nothing, partial(_measure_once, model, parts)), parts.data)
 
 
 def chosen(results: Path, shop: str, model: str) -> dict[str, Any]:
@@ -195,12 +196,20 @@ def _one_setting(name: str, values: tuple) -> Iterator[Run]:
 
 
 def _run(key: dict[str, Any], model: Any, parts: Parts) -> Run:
-    return Run(key, asdict(model), partial(fit_and_measure, model, parts), parts.data)
+    return Run(key, asdict(model), partial(_or_nothing, partial(fit_and_measure, model, parts)), parts.data)
 
 
 def _measure_once(model: Recommender, parts: Parts) -> dict[str, float]:
     fit(model, parts.train)
     return figures(model, parts.test)
+
+
+def _or_nothing(measure: Callable[[], dict[str, float]]) -> dict[str, float]:
+    """What was measured; of a training that diverged, figures that are no numbers: a result, too."""
+    try:
+        return measure()
+    except Diverged:
+        return {f"{name}@{k}": float("nan") for k in (5, 20) for name in ("recall", "mrr")}
 
 
 def _ceiling(oracle: toyshop.Oracle, parts: Parts) -> dict[str, float]:
