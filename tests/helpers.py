@@ -18,6 +18,12 @@ def catches(check: Callable, *broken) -> None:
         check(*broken)
 
 
+def said(capsys, check: Callable, *answers) -> str:
+    """What the check of an exercise prints."""
+    check(*answers)
+    return capsys.readouterr().out
+
+
 def random_candidates(lanes: int, extra: int, n_items: int = 7, seed: int = 0) -> Tensor:
     """``(lanes + extra,)`` item numbers from a catalogue so small that accidental hits happen."""
     return torch.from_numpy(np.random.default_rng(seed).integers(0, n_items, lanes + extra))

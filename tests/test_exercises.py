@@ -8,15 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from helpers import said
 
 from gru4rec_lite import exercises, solutions
 from gru4rec_lite.exercises.feedback import UNANSWERED
-
-
-def said(capsys, check, *answers) -> str:
-    check(*answers)
-    return capsys.readouterr().out
-
 
 EMPTY = {
     exercises.batching_widths: (None,),

@@ -8,16 +8,12 @@ from itertools import combinations, pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import said
 
 from gru4rec_lite import baselines, clicks, exercises, solutions
 
 CHECKS = (exercises.baselines_chain, exercises.baselines_together, exercises.baselines_rules)
 SHOP = ["TMS", "TMS", "BM", "BML", "LBLB", "BL"]  # the one of the chapter
-
-
-def said(capsys, check, *answers) -> str:
-    check(*answers)
-    return capsys.readouterr().out
 
 
 class Empty(baselines.ByHistory):

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from helpers import said
 
 from gru4rec_lite import exercises, solutions
-
-
-def said(capsys, check, *answers) -> str:
-    check(*answers)
-    return capsys.readouterr().out
 
 
 def difference(low: float, high: float) -> pd.DataFrame:

@@ -8,17 +8,13 @@ from math import comb
 
 import numpy as np
 import pytest
+from helpers import said
 
 from gru4rec_lite import exercises, metrics, solutions
 
 WEAK, STRONG, N_ITEMS = np.tile(np.arange(1, 51), 3), np.tile([1, 2, 40], 50), 60
 MOST = solutions.flattering_sample(WEAK, STRONG, N_ITEMS)
 CHECKS = (exercises.ranking_measures, exercises.ranking_chance, exercises.ranking_flattery)
-
-
-def said(capsys, check, *answers) -> str:
-    check(*answers)
-    return capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,12 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import said
 from logs import click_log
 
 from gru4rec_lite import clicks, exercises, solutions
 
 DAY = 86_400
-
-
-def said(capsys, check, *answers) -> str:
-    check(*answers)
-    return capsys.readouterr().out
 
 
 def at_least(times, gap):

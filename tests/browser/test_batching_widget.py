@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from keys import press
 
 import gru4rec_lite
 from gru4rec_lite.batching import SessionParallel
@@ -76,11 +77,6 @@ def opened(page):
     page.goto(f"{page.base}/{PAGE}")
     page.wait_for_selector('.mini-widget[data-ready="true"] .g4r-batching svg')
     return page.locator(".g4r-batching").first
-
-
-def press(page, *keys: str) -> None:
-    for key in keys:
-        page.keyboard.press(key)
 
 
 def set_sessions(widget, lengths: list[int], batch_size: int) -> None:

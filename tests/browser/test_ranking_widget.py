@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
+from keys import press
 
 from gru4rec_lite import metrics
 from gru4rec_lite.widgets import _base
@@ -33,11 +34,6 @@ def opened(page):
     page.goto(f"{page.base}/{PAGE}")
     page.wait_for_selector('.mini-widget[data-ready="true"] .g4r-ranking svg')
     return page.locator(".g4r-ranking").first
-
-
-def press(page, *keys: str) -> None:
-    for key in keys:
-        page.keyboard.press(key)
 
 
 def bar(widget, item: str):
