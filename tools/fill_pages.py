@@ -2,7 +2,7 @@
 
 * **Install cell**: the first code cell of every chapter; its URL is ``repository.url`` of ``_config.yml``.
 * **Solutions**: between ``<!--solution: NAME-->`` and ``<!--/solution-->`` stands the source of the function or class
-  NAME of ``gru4rec_lite/solutions.py``.
+  NAME of a module of ``gru4rec_lite/solutions/``.
 * **Numbers**: ``<!--g4r training/eshop/Markov/recall@20-->.698<!--/-->`` is the mean of column ``recall@20`` over the
   rows of ``data/results/training.csv`` whose first column is ``eshop`` and second ``Markov``. Keys stand for the
   leading columns in order (a column ``seed`` is no key), ``*`` for any; keys left out at the end match every row.
@@ -54,12 +54,13 @@ def with_install_cell(nb: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def solution(name: str) -> str:
-    """Source of one function or class of ``gru4rec_lite/solutions.py``, read without importing it (and torch)."""
-    source = (ROOT / "gru4rec_lite/solutions.py").read_text("utf8")
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
-            return ast.get_source_segment(source, node) or ""
-    raise PageError(f"gru4rec_lite/solutions.py has no {name}")
+    """Source of a function or class in ``gru4rec_lite/solutions/``, read without importing it (and torch)."""
+    for module in sorted((ROOT / "gru4rec_lite/solutions").glob("*.py")):
+        source = module.read_text("utf8")
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+                return ast.get_source_segment(source, node) or ""
+    raise PageError(f"gru4rec_lite/solutions has no {name}")
 
 
 def number(path: str) -> str:

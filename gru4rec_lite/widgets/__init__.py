@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .batching import Batching
+    from .gates import Gates
+    from .losses import Losses
+    from .network import Network
     from .ranking import Ranking
+    from .sampling import Sampling
+    from .session import Session
 
-__all__ = ["Batching", "Ranking"]
+__all__ = ["Batching", "Gates", "Losses", "Network", "Ranking", "Sampling", "Session"]
 
 
 def __getattr__(name: str):

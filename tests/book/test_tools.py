@@ -32,8 +32,8 @@ def root(tmp_path, monkeypatch):
         "eshop,Markov,1,0.6984,-0.0121,12561,0.5\neshop,GRU4Rec,1,0.71,0.5,12561,36.5\n"
         "eshop,GRU4Rec,2,0.72,0.5,12561,38.5\ntoyshop,Markov,1,0.1,0,9,1\n"
     )
-    (tmp_path / "gru4rec_lite").mkdir()
-    (tmp_path / "gru4rec_lite/solutions.py").write_text(SOLUTIONS)
+    (tmp_path / "gru4rec_lite/solutions").mkdir(parents=True)
+    (tmp_path / "gru4rec_lite/solutions/sessions.py").write_text(SOLUTIONS)
     monkeypatch.setattr(fill_pages, "ROOT", tmp_path)
 
 
