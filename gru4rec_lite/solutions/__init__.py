@@ -8,10 +8,21 @@ from .sessions import cut_at_pauses, predictions_left, split_leaks
 from .training import adagrad_moves, update_rows, verdict
 
 __all__ = [
-    "predictions_left", "cut_at_pauses", "split_leaks",
-    "rank_measures", "sampled_chance", "flattering_sample",
-    "chain_probability", "together", "SequentialRules",
-    "widths", "padding_waste", "carry",
-    "adagrad_moves", "update_rows", "verdict",
-    "relative_gain", "way_to_the_ceiling",
-]  # fmt: skip
+    "SequentialRules",
+    "adagrad_moves",
+    "carry",
+    "chain_probability",
+    "cut_at_pauses",
+    "flattering_sample",
+    "padding_waste",
+    "predictions_left",
+    "rank_measures",
+    "relative_gain",
+    "sampled_chance",
+    "split_leaks",
+    "together",
+    "update_rows",
+    "verdict",
+    "way_to_the_ceiling",
+    "widths",
+]
