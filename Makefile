@@ -42,7 +42,8 @@ bench: .venv/ready
 	@$(PY) tests/benchmarks/figure.py
 
 results: .venv/ready
-	@for name in tune training batching table1 losses cells embeddings samples layers table3 units; do \
+	@for name in tune training batching table1 losses cells embeddings samples parameters alphas logq negatives \
+	  catalogue layers table3 units; do \
 	  $(PY) -m gru4rec_lite.experiments $$name --out data/results || exit 1; \
 	done
 

@@ -11,7 +11,8 @@ import torch
 from logs import random_log
 
 from gru4rec_lite import baselines, batching, clicks, datasets, experiments, toyshop, training
-from gru4rec_lite.experiments import paper, rows
+from gru4rec_lite.experiments import mechanisms, paper, rows
+from gru4rec_lite.training import train_step
 
 
 @pytest.fixture
@@ -252,3 +253,30 @@ def test_the_real_rsc15_is_one_command_with_the_published_settings(monkeypatch, 
     assert [bpr[name] for name in names] == [(100,), "bpr", 50, 0.2, 0.05, 0.2, 10, 0]
     assert bpr["embedding"] == "one-hot"
     assert 0 < runs[0].measure()["mrr@20"] < runs[2].measure()["mrr@20"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "of_the_cell"),
+    [
+        ("rnn", lambda h: 2 * h * h + h),
+        ("lstm", lambda h: 4 * (2 * h * h + h)),
+        ("gru-paper", lambda h: 3 * (2 * h * h + h)),
+        ("gru", lambda h: 3 * (2 * h * h + 2 * h)),
+    ],
+)
+def test_the_weights_of_a_network_are_counted(cell, of_the_cell):
+    n_items, units = 217, 40
+    assert mechanisms.n_weights(n_items, cell, units) == of_the_cell(units) + n_items * units + n_items
+
+
+def test_a_step_that_scores_every_item_and_one_that_scores_a_sample_are_timed(monkeypatch):
+    scored = []
+
+    def step(network, optimiser, loss, step, samples, *rest):
+        scored.append(len(samples))
+        return train_step(network, optimiser, loss, step, samples, *rest)
+
+    monkeypatch.setattr(mechanisms, "train_step", step)
+    assert mechanisms.milliseconds(50, None)["ms"] > 0
+    assert mechanisms.milliseconds(50, 7)["ms"] > 0
+    assert scored == [50] * mechanisms.STEPS + [7] * mechanisms.STEPS

@@ -25,7 +25,7 @@ import torch
 from tqdm.auto import tqdm
 
 from .. import datasets
-from . import chapters, paper
+from . import chapters, mechanisms, paper
 from .chapters import train_padded
 from .rows import LOGS, NETWORK, Run, code_hash, split
 
@@ -42,7 +42,9 @@ class Table(NamedTuple):
 BASELINES = tuple(
     f"baselines/{name}" for name in ("by_history", "pop", "s_pop", "item_knn", "bpr_mf", "markov", "sknn")
 )
-CHAPTERS, PAPER = (*LOGS, "experiments/rows", "experiments/chapters"), (*LOGS, "experiments/rows", "experiments/paper")
+CHAPTERS, MECHANISMS, PAPER = (
+    (*LOGS, "experiments/rows", f"experiments/{name}") for name in ("chapters", "mechanisms", "paper")
+)
 TABLES = {
     "training": Table(chapters.training, (*CHAPTERS, *NETWORK, "baselines/pop", "baselines/markov")),
     "tuning": Table(chapters.tuning, (*CHAPTERS, *NETWORK, "baselines/markov")),
@@ -52,6 +54,10 @@ TABLES = {
     **{
         name: Table(getattr(paper, name), (*PAPER, *NETWORK))
         for name in ("table3", "layers", "units", "losses", "cells", "embeddings", "samples")
+    },
+    **{
+        name: Table(getattr(mechanisms, name), (*MECHANISMS, *NETWORK))
+        for name in ("parameters", "alphas", "logq", "negatives", "catalogue")
     },
     "rsc15": Table(paper.rsc15, (*PAPER, *NETWORK, *BASELINES)),
 }
