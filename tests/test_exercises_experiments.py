@@ -13,6 +13,9 @@ def difference(low: float, high: float) -> pd.DataFrame:
     return pd.DataFrame({"metric": ["recall", "mrr"], "low": [-9.0, low], "high": [9.0, high]})
 
 
+EVERY_CASE = [difference(0.01, 0.02), difference(-0.02, -0.01), difference(-0.01, 0.01)]
+
+
 @pytest.mark.parametrize(
     ("check", "answers"),
     [
@@ -22,6 +25,7 @@ def difference(low: float, high: float) -> pd.DataFrame:
         (exercises.experiments_verdict, (difference(0.01, 0.02), "better")),
         (exercises.experiments_verdict, (difference(-0.02, -0.01), "Worse")),
         (exercises.experiments_verdict, (difference(-0.01, 0.01), "cannot tell")),
+        *((exercises.experiments_verdict, (frame, solutions.which_is_better(frame))) for frame in EVERY_CASE),
     ],
 )
 def test_a_right_answer_is_right(capsys, check, answers):

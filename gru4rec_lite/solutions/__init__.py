@@ -2,7 +2,7 @@
 
 from .baselines import SequentialRules, chain_probability, together
 from .batching import carry, padding_waste, widths
-from .experiments import relative_gain, way_to_the_ceiling
+from .experiments import relative_gain, way_to_the_ceiling, which_is_better
 from .ranking import flattering_sample, rank_measures, sampled_chance
 from .sessions import cut_at_pauses, predictions_left, split_leaks
 from .training import adagrad_moves, update_rows, verdict
@@ -24,5 +24,6 @@ __all__ = [
     "update_rows",
     "verdict",
     "way_to_the_ceiling",
+    "which_is_better",
     "widths",
 ]
