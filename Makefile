@@ -29,7 +29,9 @@ test: book
 lab: .venv/ready
 	@$(PY) -m jupyterlab book
 
+# The weights of the widgets Network and Session are trained anew only where their recipe has changed (a minute).
 refresh: .venv/ready
+	@$(PY) tools/tiny_model.py
 	@$(PY) tools/refresh_notebooks.py
 
 # What extra [bench] asks for, at versions that requirements.txt allows.

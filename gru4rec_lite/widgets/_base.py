@@ -17,10 +17,10 @@ ACCENT = "#0b5cad"  # the one accent colour of `_shared.css`, for still pictures
 INK, PALE = "#1f2328", "#e7e9ec"
 
 
-def source(name: str) -> str:
-    """Text of ``_shared.EXT`` followed by that of the widget's own file, e.g. ``source("batching.js")``."""
-    here, extension = files(__package__), name.rpartition(".")[2]
-    return "\n".join((here / part).read_text(encoding="utf-8") for part in (f"_shared.{extension}", name))
+def source(*names: str) -> str:
+    """Text of ``_shared.EXT`` followed by that of the widget's own files, e.g. ``source("batching.js")``."""
+    here, extension = files(__package__), names[0].rpartition(".")[2]
+    return "\n".join((here / part).read_text(encoding="utf-8") for part in (f"_shared.{extension}", *names))
 
 
 class BookWidget(anywidget.AnyWidget):
