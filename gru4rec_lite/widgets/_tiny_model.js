@@ -1,0 +1,58 @@
+// What the widgets Network and Session share: one click of a GRU with all its parts, the scores of a catalogue, and vectors as bars.
+
+// ---- arithmetic ------------------------------------------------------------------------------------------------------
+// shop: items (N names), cell ("gru" | "gru-paper"), item_in (N, W; absent: item_out), item_out (N, H), bias_out (N), weight_ih (3H, W;
+// absent: the rows of item_in are gate sums already), weight_hh (3H, H), bias_ih (3H), bias_hh (3H; absent in the paper's cell).
+const dot = (a, b) => { let sum = 0; for (let i = 0; i < b.length; i += 1) sum += a[i] * b[i]; return sum; };
+const sigmoid = (x) => 1 / (1 + Math.exp(-x));
+const itemRow = (shop, item) => (shop.item_in ?? shop.item_out)[item];
+const zeroState = (shop) => shop.item_out[0].map(() => 0);
+
+// The state after one more click, and what it is made of. Blocks of 3H numbers stand in the order r, z, candidate.
+function gru(shop, item, before) {
+  const H = before.length, x = itemRow(shop, item), block = (b) => before.map((_, u) => b * H + u);
+  const fromInput = (b) => block(b).map((i) => (shop.weight_ih ? dot(shop.weight_ih[i], x) : x[i]) + shop.bias_ih[i]);
+  const fromState = (b, h) => block(b).map((i) => dot(shop.weight_hh[i], h) + (shop.bias_hh?.[i] ?? 0));
+  const paper = shop.cell === "gru-paper";
+  const input = [0, 1, 2].map(fromInput), state = [fromState(0, before), fromState(1, before)];
+  const [r, z] = [0, 1].map((b) => before.map((_, u) => sigmoid(input[b][u] + state[b][u])));
+  state.push(fromState(2, paper ? before.map((h, u) => r[u] * h) : before)); // reset before or after the matrix product
+  const candidate = before.map((_, u) => Math.tanh(input[2][u] + (paper ? state[2][u] : r[u] * state[2][u])));
+  const old = z.map((share) => (paper ? 1 - share : share)); // the paper's z is the share of the new, torch's that of the old
+  const after = before.map((h, u) => old[u] * h + (1 - old[u]) * candidate[u]);
+  return { x, before, input, state, r, z, candidate, old, after };
+}
+function scoreAll(shop, h) {
+  const scores = shop.item_out.map((row, i) => dot(row, h) + shop.bias_out[i]);
+  const most = Math.max(...scores), powers = scores.map((s) => Math.exp(s - most)), total = powers.reduce((a, b) => a + b, 0);
+  const order = scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a]); // of equal ones the first, as in Python
+  return { scores, probabilities: powers.map((p) => p / total), order };
+}
+
+// ---- words and numbers -----------------------------------------------------------------------------------------------
+const num = (x, digits = 2) => {
+  const text = Math.abs(x).toFixed(digits);
+  return x < 0 && Number(text) ? `−${text}` : text;
+};
+const share = (p) => `${(100 * p).toFixed(1)} %`;
+const title = (text, quiet) => html("p", { class: "g4r-title" }, text, quiet && html("span", null, quiet));
+const codeLine = (term, value, why, key, on) => html("div", { class: on && "g4r-on", "data-term": key },
+  html("dt", null, term), html("dd", null, html("code", { "data-value": key }, value), why && html("small", null, why)));
+
+// ---- pictures --------------------------------------------------------------------------------------------------------
+// One vector as bars on its zero line: up and filled is positive, down and hollow is negative. A gate's bars fill a box from 0 to 1.
+// values: null draws an empty row: not computed yet. was: where each number stood before, as a mark.
+function bars({ name, values, n, left, size, y, high, most = 1, gate = false, was }) {
+  const zero = gate ? high : high / 2, length = (v) => (Math.min(Math.abs(v), most) / most) * (gate ? high : high / 2 - 1);
+  const gap = size > 8 ? 1.5 : 0.5, x = (u) => left + u * size + gap;
+  return svg("g", { transform: `translate(0 ${y})`, "data-vector": name, class: `g4r-vector ${values ? "" : "g4r-empty"}` },
+    svg("rect", { x: left, width: n * size, y: 0, height: high, class: "g4r-field-box" }),
+    !gate && svg("line", { x1: left, x2: left + n * size, y1: zero, y2: zero, class: "g4r-zero-line" }),
+    values?.map((v, u) => svg("rect", {
+      x: x(u), width: size - 2 * gap, y: v < 0 ? zero + 0.5 : zero - length(v), height: Math.max(length(v), 0.5),
+      class: v < 0 ? "g4r-down" : gate ? "g4r-gate" : "g4r-up", "data-v": v.toFixed(4),
+    })),
+    was?.map((v, u) => svg("line", {
+      x1: x(u) - gap / 2, x2: x(u) + size - 1.5 * gap, y1: zero - Math.sign(v) * length(v), y2: zero - Math.sign(v) * length(v), class: "g4r-was",
+    })));
+}
