@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import HTML, built_pages
@@ -35,6 +37,12 @@ def test_a_page_draws_all_it_has(page, name):
     page.goto(f"{page.base}/{name}")
     settle(page)
     assert page.locator("main img:not([alt]), main img[alt='']").count() == 0
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_light(name):
+    """Its own text with its widgets and all that they draw from, as a server sends it; pictures are files beside it."""
+    assert len(gzip.compress((HTML / name).read_bytes())) < 150_000
 
 
 @pytest.mark.parametrize("name", PAGES)
