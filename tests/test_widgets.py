@@ -17,7 +17,7 @@ from gru4rec_lite.batching import SessionParallel
 from gru4rec_lite.widgets import _base
 from gru4rec_lite.widgets.batching import padding, plan
 
-SOURCES = [_base.source(f"{name.lower()}.js") for name in widgets.__all__]
+SOURCES = [getattr(widgets, name)._esm for name in widgets.__all__]
 
 
 # ---- Batching: the arithmetic ----------------------------------------------------------------------------------------

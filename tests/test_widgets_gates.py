@@ -15,6 +15,7 @@ from gru4rec_lite import cells, widgets
 from gru4rec_lite.widgets import _base
 from gru4rec_lite.widgets.gates import GATES, WEIGHTS, played
 
+SOURCE = _base.source("_gates_math.js", "gates.js")
 COLUMNS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")  # of a row [W, U, b, d]
 close = pytest.approx
 
@@ -39,7 +40,8 @@ def package_cell(name: str, rows: list[list[float]]) -> cells.Cell:
     cell = cells.CELLS[name](1, 1).double()
     with torch.no_grad():
         for column, values in zip(COLUMNS, zip(*rows, strict=True), strict=False):
-            getattr(cell, column).copy_(torch.tensor(values).view_as(getattr(cell, column)))
+            parameter = getattr(cell, column)
+            parameter.copy_(torch.tensor(values, dtype=torch.float64).view_as(parameter))
     return cell
 
 
@@ -51,7 +53,11 @@ def by_equation(name: str, rows: list[list[float]], x, state, held: dict[str, fl
 
     def gate(row: int, letter: str):
         value = held.get(letter)
-        return (W[row] * x + U[row] * h + b[row] + d[row]).sigmoid() if value is None else torch.tensor(value).double()
+        return (
+            (W[row] * x + U[row] * h + b[row] + d[row]).sigmoid()
+            if value is None
+            else torch.tensor(value, dtype=torch.float64)
+        )
 
     if name == "rnn":
         new = [(W[0] * x + U[0] * h + b[0]).tanh()]
@@ -115,7 +121,7 @@ def differs(case: dict, answer: dict) -> str | None:
 # ---- the arithmetic --------------------------------------------------------------------------------------------------
 def test_the_widget_computes_the_packages_states_and_torchs_gradients(tmp_path):
     cases = random_cases(400)
-    answers = node_compute(cases, _base.source("gates.js"), tmp_path)
+    answers = node_compute(cases, SOURCE, tmp_path)
     assert [m for m in map(differs, cases, answers) if m] == []
 
 
@@ -123,9 +129,9 @@ def test_the_widget_computes_the_packages_states_and_torchs_gradients(tmp_path):
     ("right", "wrong"),
     [
         ("U * h + b + d, value", "U * h - b + d, value"),
-        ("Math.exp(-sum)", "Math.exp(sum)"),
+        ("sigmoid(total)", "sigmoid(-total)"),
         ("held === null ? value * (1 - value) : 0", "value * (1 - value)"),  # a held gate still has a slope
-        ("const product = paper ? U * h :", "const product = paper ? U * h + d :"),
+        ("U * h : U * h + d;", "U * h : U * h;"),  # torch's second bias stands inside the reset
         ("r.value * product)", "r.value + product)"),
         ("const fresh = paper ? z.value : 1 - z.value", "const fresh = z.value"),  # one meaning of z for both
         ("turn = paper ? 1 : -1", "turn = 1"),
@@ -143,10 +149,9 @@ def test_the_widget_computes_the_packages_states_and_torchs_gradients(tmp_path):
     ],
 )
 def test_a_wrong_rule_in_the_javascript_is_caught(tmp_path, right, wrong):
-    source = _base.source("gates.js")
-    assert right in source
+    assert right in SOURCE
     cases = random_cases(48)
-    answers = node_compute(cases, source.replace(right, wrong, 1), tmp_path)
+    answers = node_compute(cases, SOURCE.replace(right, wrong, 1), tmp_path)
     assert any(map(differs, cases, answers))
 
 
@@ -154,9 +159,9 @@ def test_the_parts_of_the_factor_are_what_they_are_called(tmp_path):
     """With both gates held where the cell had put them, straight and candidate are all that is left."""
     for cell in ("gru-paper", "gru"):
         case = random_cases(1, seed=3)[0] | {"cell": cell}
-        (free,) = node_compute([case], _base.source("gates.js"), tmp_path)
+        (free,) = node_compute([case], SOURCE, tmp_path)
         held = {letter: [s["gates"][letter]["value"] for s in free["steps"]] for letter in "rz"}
-        (fixed,) = node_compute([case | {"held": held}], _base.source("gates.js"), tmp_path)
+        (fixed,) = node_compute([case | {"held": held}], SOURCE, tmp_path)
         for a, b in zip(free["steps"], fixed["steps"], strict=True):
             assert b["jacobian"][0][0] == close(a["parts"][0] + a["parts"][1])
             keep = a["gates"]["z"]["value"] if cell == "gru" else 1 - a["gates"]["z"]["value"]
@@ -178,7 +183,7 @@ def opening(tmp_path, **arguments) -> dict:
     """What the page draws when this widget opens."""
     widget = widgets.Gates(**arguments)
     state = {name: getattr(widget, name) for name in ("clicks", "cell", "weights", "held", "step")}
-    return node_compute([state], _base.source("gates.js"), tmp_path)[0]
+    return node_compute([state], SOURCE, tmp_path)[0]
 
 
 # ---- what it is there to show ----------------------------------------------------------------------------------------
@@ -244,7 +249,10 @@ def test_what_cannot_be_drawn_is_refused_by_name(arguments, message):
 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
-    [("step", 0, "step=0"), ("cell", "x", "cell='x'"), ("held", {"z": [2]}, "held['z']"), ("weights", {}, "weights['gru-paper']")],
+    [
+        ("step", 0, "step=0"), ("cell", "x", "cell='x'"), ("held", {"z": [2]}, "held['z']"),
+        ("weights", {}, "weights['gru-paper']"),
+    ],
 )  # fmt: skip
 def test_a_later_wrong_value_is_refused_and_changes_nothing(name, value, message):
     widget = widgets.Gates()
@@ -280,6 +288,6 @@ def test_a_picture_is_drawn_where_notebooks_are_refreshed_and_moves_with_the_wid
 
 def test_a_saved_page_holds_all_that_the_widget_draws_from():
     state = widgets.Gates(held={"z": 0.5}).get_state()
-    assert (state["_esm"], state["_css"]) == (_base.source("gates.js"), _base.source("gates.css"))
+    assert (state["_esm"], state["_css"]) == (SOURCE, _base.source("gates.css"))
     assert (state["cell"], state["step"], state["held"]) == ("gru-paper", 6, {"z": [0.5] * 8})
     assert (len(state["clicks"]), list(state["weights"])) == (8, list(WEIGHTS))

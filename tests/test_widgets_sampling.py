@@ -17,7 +17,7 @@ from gru4rec_lite.sampling import NegativeSampler, correct_logq, negatives
 from gru4rec_lite.widgets import _base
 from gru4rec_lite.widgets.sampling import SHOP, drawn
 
-SOURCE = _base.source("sampling.js")
+SOURCE = _base.source("_sampling_math.js", "sampling.js")
 
 
 def random_cases(n: int, seed: int = 0) -> list[dict]:

@@ -3,7 +3,6 @@
 
 // ---- arithmetic: everything that is drawn, and nothing else ----------------------------------------------------------
 const COUNTS = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048]; // how many negatives can be added
-const sigmoid = (x) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)));
 const slope = (x) => sigmoid(x) * sigmoid(-x); // σ′(x)
 const softplus = (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))); // −ln σ(−x), and no exponential overflows
 function logSum(values, counts) {
@@ -81,8 +80,6 @@ function inFloat32(target, groups) {
 // ---- words -----------------------------------------------------------------------------------------------------------
 const NAMES = { "cross-entropy": "Cross-entropy", bpr: "BPR", top1: "TOP1", "bpr-max": "BPR-max", "top1-max": "TOP1-max" };
 const compared = (loss) => Object.keys(NAMES).filter((name) => loss.endsWith("max") || !name.endsWith("max"));
-const minus = (text) => text.replaceAll("-", "−");
-const short = (x) => minus(String(Number(x.toFixed(2)) || 0));
 function num(x) {
   if (Number.isNaN(x)) return "not a number";
   if (Math.abs(x) === Infinity) return x > 0 ? "∞" : "−∞";
@@ -90,7 +87,6 @@ function num(x) {
   return minus(size === 0 ? "0" : size < 0.0005 || size >= 1e5 ? x.toExponential(1).replace("e+", "e") : x.toFixed(3));
 }
 const signed = (x) => (x > 0 ? `+${num(x)}` : num(x));
-const big = (n) => n.toLocaleString("en");
 // "r_j" and "e^{r}" with small letters below and above.
 const math = (text) => text.split(/([_^](?:\{[^}]*\}|\w))/).map((part) =>
   (/^[_^]./.test(part) ? html(part[0] === "_" ? "sub" : "sup", null, math(part.slice(1).replace(/[{}]/g, ""))) : part));

@@ -18,7 +18,27 @@ const svg = (tag, attributes, ...children) =>
 let lastId = 0;
 const newId = (name) => `g4r-${name}-${(lastId += 1)}-${Math.random().toString(36).slice(2, 7)}`; // pages may hold many widgets
 
-// ---- words ---------------------------------------------------------------------------------------------------------
+// ---- arithmetic ----------------------------------------------------------------------------------------------------
+const sum = (values) => values.reduce((a, b) => a + b, 0);
+const sigmoid = (x) => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x))); // no exponential overflows
+
+// Random numbers from 0 to 1 that are the same for every reader: mulberry32.
+function random(seed) {
+  let state = Math.imul(seed, 0x9e3779b9);
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let x = Math.imul(state ^ (state >>> 15), 1 | state);
+    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
+    return ((x ^ (x >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+// ---- words and numbers ---------------------------------------------------------------------------------------------
+const minus = (text) => text.replaceAll("-", "−");
+const fixed = (x, digits = 2) => minus((Number(x.toFixed(digits)) ? x : 0).toFixed(digits)); // 0.00, never −0.00
+const short = (x, digits = 2) => minus(String(Number(x.toFixed(digits)))); // 0.5 and not 0.50
+const big = (n) => n.toLocaleString("en");
+const clip = (text, n) => (text.length > n ? `${text.slice(0, n - 1)}…` : text);
 const plural = (n, word, many = `${word}s`) => `${n} ${n === 1 ? word : many}`;
 const list = (words) => (words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`);
 const percent = (part, whole) => `${whole ? Math.round((100 * part) / whole) : 0} %`;
@@ -60,6 +80,32 @@ function textField({ label, value, oninput }) {
   return { node: field(label, input, input), error, input, set: (text) => { input.value = text; tell(""); } };
 }
 
+// ---- text ----------------------------------------------------------------------------------------------------------
+const title = (text, quiet) => html("p", { class: "g4r-title" }, text, quiet && html("span", null, quiet));
+// keys: [kind, text, sign] for each sign of a picture; a kind's look is the widget's own `.g4r-key.g4r-kind`.
+const legend = (...keys) => html("p", { class: "g4r-legend" }, keys.filter(Boolean).map(([kind, text, sign]) =>
+  html("span", null, html("i", { class: `g4r-key g4r-${kind}`, "aria-hidden": "true" }, sign), text)));
+// A line of a list of terms: the term, what it comes to, why; `on`: the reader's last move touched it.
+const codeLine = (term, value, why, key, on) => html("div", { class: on && "g4r-on", "data-term": key },
+  html("dt", null, term), html("dd", null, html("code", { "data-value": key }, value), why && html("small", null, why)));
+
+// The sentence that a screen reader hears. It is not said again while it stays the same, nor while a play runs: nobody can listen that fast.
+function statusLine() {
+  const node = html("p", { class: "g4r-status", role: "status", "aria-live": "polite" });
+  const say = (text, playing = false) => {
+    node.setAttribute("aria-live", playing ? "off" : "polite");
+    if (node.textContent !== text) node.textContent = text;
+  };
+  return { node, say };
+}
+
+// ---- the model -----------------------------------------------------------------------------------------------------
+const stateOf = (model, names) => Object.fromEntries(names.map((name) => [name, model.get(name)]));
+function setState(model, values) {
+  for (const [name, value] of Object.entries(values)) model.set(name, value);
+  model.save_changes();
+}
+
 // ---- time ----------------------------------------------------------------------------------------------------------
 const stillness = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -71,7 +117,7 @@ function player({ tick, milliseconds = 1100 }) {
   const beat = (first) => { if (!tick(first)) stop(); };
   function start() { timer = setInterval(() => beat(false), milliseconds); show(); beat(true); }
   function stop() { clearInterval(timer); timer = null; show(); }
-  return { node, stop };
+  return { node, stop, playing: () => timer !== null };
 }
 
 // Calls `draw(width)` now and whenever the element gets another width; returns a function that ends it.

@@ -4,7 +4,6 @@
 // shop: items (N names), cell ("gru" | "gru-paper"), item_in (N, W; absent: item_out), item_out (N, H), bias_out (N), weight_ih (3H, W;
 // absent: the rows of item_in are gate sums already), weight_hh (3H, H), bias_ih (3H), bias_hh (3H; absent in the paper's cell).
 const dot = (a, b) => { let sum = 0; for (let i = 0; i < b.length; i += 1) sum += a[i] * b[i]; return sum; };
-const sigmoid = (x) => 1 / (1 + Math.exp(-x));
 const itemRow = (shop, item) => (shop.item_in ?? shop.item_out)[item];
 const zeroState = (shop) => shop.item_out[0].map(() => 0);
 
@@ -24,20 +23,13 @@ function gru(shop, item, before) {
 }
 function scoreAll(shop, h) {
   const scores = shop.item_out.map((row, i) => dot(row, h) + shop.bias_out[i]);
-  const most = Math.max(...scores), powers = scores.map((s) => Math.exp(s - most)), total = powers.reduce((a, b) => a + b, 0);
+  const most = Math.max(...scores), powers = scores.map((s) => Math.exp(s - most)), total = sum(powers);
   const order = scores.map((_, i) => i).sort((a, b) => scores[b] - scores[a]); // of equal ones the first, as in Python
   return { scores, probabilities: powers.map((p) => p / total), order };
 }
 
 // ---- words and numbers -----------------------------------------------------------------------------------------------
-const num = (x, digits = 2) => {
-  const text = Math.abs(x).toFixed(digits);
-  return x < 0 && Number(text) ? `−${text}` : text;
-};
 const share = (p) => `${(100 * p).toFixed(1)} %`;
-const title = (text, quiet) => html("p", { class: "g4r-title" }, text, quiet && html("span", null, quiet));
-const codeLine = (term, value, why, key, on) => html("div", { class: on && "g4r-on", "data-term": key },
-  html("dt", null, term), html("dd", null, html("code", { "data-value": key }, value), why && html("small", null, why)));
 
 // ---- pictures --------------------------------------------------------------------------------------------------------
 // One vector as bars on its zero line: up and filled is positive, down and hollow is negative. A gate's bars fill a box from 0 to 1.

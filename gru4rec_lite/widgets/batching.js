@@ -44,7 +44,6 @@ export function compute({ sessions, batch_size }) {
 
 // widths: rows computed in each step; used: those that hold a pair of clicks. Rows missing from a narrow step are not computed.
 function cost(widths, used, batch_size) {
-  const sum = (list) => list.reduce((a, b) => a + b, 0);
   const cells = sum(widths), wasted = cells - sum(used);
   let total = 0;
   return {
@@ -104,7 +103,7 @@ function drawQueue(sessions, plan, t, width) {
         return svg("g", { class: `g4r-box g4r-${kindOf(i)}`, "data-kind": kindOf(i) },
           svg("title", null, text),
           svg("rect", { x, y: y + 3, width: box - 4, height: row - 6, rx: 4 }),
-          svg("text", { x: x + box / 2 - 2, y: middle, class: "g4r-mid" }, text.length > 9 ? `${text.slice(0, 8)}…` : text));
+          svg("text", { x: x + box / 2 - 2, y: middle, class: "g4r-mid" }, clip(text, 9)));
       }));
   });
   return svg("svg", {
@@ -210,7 +209,7 @@ function render({ model, el }) {
   let plan, touched = "step", was = null;
 
   const at = () => Math.min(Math.max(model.get("step"), 1), plan.steps.length);
-  const put = (name, value, term) => { touched = term; model.set(name, value); model.save_changes(); };
+  const put = (name, value, term) => { touched = term; setState(model, { [name]: value }); };
   const go = (step) => { if (step >= 1 && step <= plan.steps.length) put("step", step, "step"); };
   const play = player({ tick: (first) => {
     go(first && at() === plan.steps.length ? 1 : at() + 1);
@@ -241,18 +240,15 @@ function render({ model, el }) {
     put("sessions", lettered(read.lengths), "offsets");
   } });
 
-  const status = html("p", { class: "g4r-status", role: "status", "aria-live": "polite" });
+  const status = statusLine();
   const queue = pictureBox("Sessions"), table = pictureBox("Mini-batch"), code = html("dl", { class: "g4r-code" });
   const grids = { parallel: pictureBox("Session-parallel"), padded: pictureBox("Padding") };
   const costs = { parallel: html("p", { class: "g4r-cost" }), padded: html("p", { class: "g4r-cost" }) };
-  const title = (text, quiet) => html("p", { class: "g4r-title" }, text, quiet && html("span", null, quiet));
-  const legend = (...keys) => html("p", { class: "g4r-legend" }, keys.map(([kind, text, sign]) =>
-    html("span", null, html("i", { class: `g4r-key g4r-${kind}`, "aria-hidden": "true" }, sign), text)));
   const batchTitle = title("");
   const root = html("div", { class: "g4r g4r-batching", role: "group", "aria-label": "Session-parallel mini-batches" },
     html("div", { class: "g4r-controls" },
       html("div", { class: "g4r-buttons" }, back, next, play.node, reset), lanes.node, choose.node, lengths.node),
-    lengths.error, status,
+    lengths.error, status.node,
     html("div", { class: "g4r-columns" },
       html("section", null, title("Sessions", "in order of their start"), queue.node,
         legend(["used", "used"], ["input", "input"], ["target", "target"], ["rest", "waits"])),
@@ -274,7 +270,7 @@ function render({ model, el }) {
     root.dataset.steps = plan.steps.length;
     enable(back, t > 0); enable(next, t + 1 < plan.steps.length);
     const said = words(plan, t, batch_size);
-    if (status.textContent !== said) status.textContent = said; // said again, a screen reader would repeat it
+    status.say(said);
     const furthest = Math.max(...plan.steps[t].rows.map((r) => r.position + 1));
     queue.show(drawQueue(sessions, plan, t, queue.node.clientWidth || width), QUEUE_LEFT + furthest * boxWidth(sessions));
     batchTitle.textContent = `The mini-batch of step ${t + 1}`;

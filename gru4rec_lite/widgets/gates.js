@@ -1,105 +1,4 @@
-// One unit of a recurrent cell and one number per click: the gates, what is kept, what is new, and how far the gradient reaches back.
-
-// ---- arithmetic: everything that is drawn, and nothing else ----------------------------------------------------------
-// clicks: [item, x] pairs; weights: rows [W, U, b, d] of each cell, in the package's order (r, z, ĥ or i, f, g, o);
-// held: values of the gates that the reader holds, {z: [0.05, null, ...]}, null where the cell decides; step: clicks read.
-export function compute({ clicks, cell, weights, held, step }) {
-  const now = Math.min(Math.max(step, 1), clicks.length), other = cell === "rnn" ? "gru-paper" : "rnn";
-  const steps = play(cell, weights[cell], clicks, held);
-  return { now, steps, reach: reach(steps, now), other, other_reach: reach(play(other, weights[other], clicks, held), now) };
-}
-
-// Plays the clicks from a zero state. State: [h], in the LSTM [h, c].
-function play(cell, rows, clicks, held) {
-  let state = cell === "lstm" ? [0, 0] : [0];
-  return clicks.map(([, x], t) => {
-    const seen = STEPS[cell](x, state, rows, (name) => held[name]?.[t] ?? null);
-    const before = state;
-    state = seen.after;
-    return { x, before, ...seen };
-  });
-}
-
-// Gradient of h after click `now`, going back: what arrives at the state after each click, and at that click's x.
-function reach(steps, now) {
-  const arrives = [];
-  let g = steps[0].after.map((_, k) => (k === 0 ? 1 : 0)); // h by itself
-  for (let t = now - 1; t >= 0; t -= 1) {
-    const { jacobian, by_x } = steps[t], state = g;
-    arrives.unshift({ state, x: state.reduce((sum, v, k) => sum + v * by_x[k], 0) });
-    g = state.map((_, k) => state.reduce((sum, v, j) => sum + v * jacobian[j][k], 0));
-  }
-  return arrives;
-}
-
-// A gate's value and its slopes. A gate that the reader holds is a constant: it has no slope.
-function gate([W, U, b, d = 0], x, h, held) {
-  const sum = W * x + U * h + b + d, value = held ?? 1 / (1 + Math.exp(-sum)), slope = held === null ? value * (1 - value) : 0;
-  return { value, held: held !== null, by_h: slope * U, by_x: slope * W };
-}
-
-// jacobian[j][k]: new state j by old state k; by_x: new state by x; parts: ways of h′ by h (straight, through the candidate, through the gates).
-function gru(paper, x, [h], rows, held) {
-  const r = gate(rows[0], x, h, held("r")), z = gate(rows[1], x, h, held("z")), [W, U, b, d = 0] = rows[2];
-  const product = paper ? U * h : U * h + d; // what r multiplies; in the paper r stands at h, before U
-  const candidate = Math.tanh(W * x + b + r.value * product), bend = 1 - candidate * candidate;
-  const fresh = paper ? z.value : 1 - z.value, turn = paper ? 1 : -1; // the share of the new, and its slope by z
-  const parts = [1 - fresh, fresh * bend * r.value * U, fresh * bend * product * r.by_h + turn * (candidate - h) * z.by_h];
-  return {
-    gates: { r, z }, candidate, kept: (1 - fresh) * h, fresh: fresh * candidate, after: [(1 - fresh) * h + fresh * candidate],
-    parts, jacobian: [[parts[0] + parts[1] + parts[2]]],
-    by_x: [fresh * bend * (W + product * r.by_x) + turn * (candidate - h) * z.by_x],
-  };
-}
-function lstm(x, [h, c], rows, held) {
-  const [i, f, o] = [["i", 0], ["f", 1], ["o", 3]].map(([name, row]) => gate(rows[row], x, h, held(name))), [W, U, b] = rows[2];
-  const candidate = Math.tanh(W * x + U * h + b), bend = 1 - candidate * candidate;
-  const memory = f.value * c + i.value * candidate, shown = Math.tanh(memory), open = o.value * (1 - shown * shown);
-  const c_by_h = f.by_h * c + i.by_h * candidate + i.value * bend * U;
-  const c_by_x = f.by_x * c + i.by_x * candidate + i.value * bend * W;
-  return {
-    gates: { i, f, o }, candidate, kept: f.value * c, fresh: i.value * candidate, after: [o.value * shown, memory],
-    jacobian: [[open * c_by_h + o.by_h * shown, open * f.value], [c_by_h, f.value]],
-    by_x: [open * c_by_x + o.by_x * shown, c_by_x],
-  };
-}
-function rnn(x, [h], [[W, U, b]]) {
-  const after = Math.tanh(W * x + U * h + b), bend = 1 - after * after;
-  return { gates: {}, candidate: after, kept: 0, fresh: after, after: [after], parts: [0, bend * U, 0], jacobian: [[bend * U]], by_x: [bend * W] };
-}
-const STEPS = {
-  "gru-paper": (...given) => gru(true, ...given), gru: (...given) => gru(false, ...given), lstm, rnn: (x, state, rows) => rnn(x, state, rows),
-};
-
-// ---- words -----------------------------------------------------------------------------------------------------------
-const NAMES = { "gru-paper": "GRU (paper)", gru: "GRU (torch)", lstm: "LSTM", rnn: "RNN" };
-const ROWS = { "gru-paper": ["r", "z", "ĥ"], gru: ["r", "z", "ĥ"], lstm: ["i", "f", "g", "o"], rnn: ["h′"] };
-const GATES = { r: "reset gate r", z: "update gate z", i: "input gate i", f: "forget gate f", o: "output gate o" };
-const candidateOf = (cell) => (cell === "rnn" ? 0 : 2); // its row among the weights
-const fixed = (x, digits = 2) => x.toFixed(digits).replace(/^-(?=[0.]*$)/, "").replace("-", "−");
-const short = (x) => String(Number(x.toFixed(2))).replace("-", "−");
-const factor = (text) => (text.startsWith("−") ? `(${text})` : text); // as it stands behind a · or +
-const added = (x, text = short(Math.abs(x))) => `${x < 0 ? "−" : "+"} ${text}`;
-// A gradient: .004 and not 0.00 where it fades, 26 and not 25.63 where it explodes.
-function grad(x) {
-  const size = Math.abs(x);
-  return size && size < 0.0995 ? fixed(x, 3).replace("0.", ".") : fixed(x, size < 9.95 ? 2 : size < 99.5 ? 1 : 0);
-}
-const share = (x) => `${Math.round(100 * x)} %`;
-
-function words(clicks, cell, { now, steps, reach: arrives }) {
-  const [item, x] = clicks[now - 1], { gates, before, after } = steps[now - 1], from = `from ${fixed(before.at(-1))} to ${fixed(after.at(-1))}`;
-  const said = [`Click ${now} of ${clicks.length}: ${item}, x = ${short(x)}.`];
-  if (cell === "rnn") said.push(`All of h goes through tanh, nothing is kept as it was: h goes ${from}.`);
-  else if (cell === "lstm") said.push(`The forget gate keeps ${share(gates.f.value)} of c, the input gate lets ${share(gates.i.value)} of g in: c goes ${from}.`);
-  else {
-    const z = cell === "gru" ? 1 - gates.z.value : gates.z.value;
-    said.push(`The update gate keeps ${share(1 - z)} of h and lets ${share(z)} of ĥ in: h goes ${from}.`);
-  }
-  said.push(now === 1 ? "There is no earlier click to reach back to."
-    : `Of a gradient of 1 at this h, ${grad(arrives[0].state.at(-1))} reaches ${cell === "lstm" ? "c after " : ""}click 1.`);
-  return said.join(" ");
-}
+// The Gates widget: what the arithmetic of _gates_math.js makes of a session, with gates that the reader can hold.
 
 // ---- clicks that the reader can choose -------------------------------------------------------------------------------
 const PRESETS = {
@@ -113,7 +12,8 @@ const PRESETS = {
 // An equation: [symbol, number, key] columns, the number below its symbol; groups: [from, to, text, key, value] of columns and what they come to.
 function drawLine(columns, marked, groups = []) {
   const says = columns.map(([symbol, value]) => value ?? symbol).join(" ");
-  return html("div", { class: `g4r-equation ${columns.length > 10 ? "g4r-long" : ""}`, role: "img", "aria-label": `${columns.map(([symbol]) => symbol).join(" ")}; in numbers ${says}` },
+  const symbols = columns.map(([symbol]) => symbol).join(" ");
+  return html("div", { class: `g4r-equation ${columns.length > 10 ? "g4r-long" : ""}`, role: "img", "aria-label": `${symbols}; in numbers ${says}` },
     columns.map(([symbol, value, key], k) => [["b", symbol], ["span", value ?? symbol]].map(([tag, content], row) =>
       html(tag, { class: marked.has(key) && "g4r-on", [row ? "data-number" : "data-term"]: key, style: `grid-area:${row + 1}/${k + 1}` }, content))),
     groups.map(([from, to, name, key, value]) =>
@@ -205,6 +105,8 @@ function drawGradient(cell, { now, steps, reach: arrives, other, other_reach }, 
   const { left, size, width } = geometry, last = cell === "lstm" ? 1 : 0, top = 26, high = 104, low = top + high, tall = low + (last ? 62 : 44);
   const at = (r) => r.state.at(-1), most = Math.max(1, ...arrives.flatMap((r) => r.state.map(Math.abs)));
   const y = (v) => low - Math.min(Math.abs(v) / most, 1) * (high - 4), wide = Math.min(24, size - 14), thin = last ? wide / 2 : wide;
+  // The LSTM's gradient starts at h itself: the c beside it is not on the way.
+  const told = arrives.map((r, t) => (last && t + 1 === now ? "–" : grad(at(r))));
   const bars = arrives.map(({ state, x }, t) => {
     const { left: edge, mid } = column(geometry, t), f = steps[t].jacobian[last][last];
     return svg("g", { "data-reach": t + 1 },
@@ -213,14 +115,16 @@ function drawGradient(cell, { now, steps, reach: arrives, other, other_reach }, 
       })),
       t > 0 && text(edge, 10, `×${grad(f)}`, "g4r-mid g4r-quiet", { "data-factor": t + 1 }),
       t > 0 && svg("path", { d: `M${edge + 12} 19h-24m4 -3l-4 3l4 3`, class: "g4r-arrow" }),
-      [...state].reverse().map((v, k) => text(mid, low + 13 + 18 * k, grad(v), k ? "g4r-mid" : "g4r-mid g4r-strong", { "data-arrives": last && !k ? "c" : "h" })),
+      [...state].reverse().map((v, k) => text(mid, low + 13 + 18 * k, k ? grad(v) : told[t], k ? "g4r-mid" : "g4r-mid g4r-strong",
+        { "data-arrives": last && !k ? "c" : "h" })),
       text(mid, tall - 10, grad(x), "g4r-mid g4r-quiet", { "data-arrives": "x" }));
   });
   const points = other_reach.map((r, t) => [column(geometry, t).mid, y(at(r))]);
   const side = (where, name) => text(2, where, name, "g4r-quiet");
   return svg("svg", {
     width, height: tall, role: "img",
-    "aria-label": `Gradient of h after click ${now} at the state after each click. ${NAMES[cell]}: ${arrives.map((r) => grad(at(r))).join(", ")}. ${NAMES[other]}: ${other_reach.map((r) => grad(at(r))).join(", ")}.`,
+    "aria-label": `Gradient of h after click ${now} at the ${last ? "c" : "state"} after each click. ${NAMES[cell]}: ${told.join(", ")}. `
+      + `${NAMES[other]}, at its state: ${other_reach.map((r) => grad(at(r))).join(", ")}.`,
   },
     [1, 0.5, 0].map((v) => svg("line", { x1: left, x2: width - 2, y1: y(v * most), y2: y(v * most), class: v ? "g4r-grid" : "g4r-zero" })),
     [1, 0.5].map((v) => side(y(v * most), short(v * most))), bars,
@@ -230,6 +134,8 @@ function drawGradient(cell, { now, steps, reach: arrives, other, other_reach }, 
 }
 
 // ---- the widget ------------------------------------------------------------------------------------------------------
+const FIELDS = ["clicks", "cell", "weights", "held", "step"];
+
 function render({ model, el }) {
   const given = model.get("clicks"); // the clicks that Python gave stay among the choices
   const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
@@ -239,8 +145,7 @@ function render({ model, el }) {
 
   const put = (values, term) => {
     touched = term;
-    for (const [name, value] of Object.entries(values)) model.set(name, value);
-    model.save_changes();
+    setState(model, values);
   };
   const count = () => model.get("clicks").length, at = () => Math.min(model.get("step"), count());
   const go = (step) => { if (step >= 1 && step <= count()) put({ step }, "step"); };
@@ -268,8 +173,14 @@ function render({ model, el }) {
     put({ held: { ...old, [name]: here } }, name);
   };
   const release = button("Let the cell decide", () => put({ held: {} }, "release"));
-  const gates = Object.fromEntries(Object.entries(GATES).map(([name, label]) =>
-    [name, slider({ label, min: 0, max: 1, step: 0.05, value: 0, oninput: (v) => hold(name, v) })]));
+  const gates = Object.fromEntries(Object.entries(GATES).map(([name, label]) => {
+    const made = slider({ label, min: 0, max: 1, step: 0.05, value: 0, oninput: (v) => hold(name, v) });
+    // At 0.02 the slider stands at its end already, and a move to 0 is none for the browser: touching it holds it there.
+    const touch = () => { if (!seen.steps[at() - 1].gates[name].held) hold(name, Number(made.input.value)); };
+    made.input.addEventListener("pointerup", touch);
+    made.input.addEventListener("keyup", ({ key }) => /^(Arrow|Page|Home|End)/.test(key) && touch());
+    return [name, made];
+  }));
   const u = slider({ label: "weight U of h", min: -2, max: 2, step: 0.1, value: 0, oninput: (v) => put({
     weights: Object.fromEntries(Object.entries(model.get("weights")).map(([key, rows]) =>
       [key, rows.map((row, k) => (k === candidateOf(key) ? [row[0], v, ...row.slice(2)] : row))])),
@@ -283,18 +194,16 @@ function render({ model, el }) {
     node.querySelector("output").replaceChildren(shown, said && html("small", null, said));
   };
 
-  const title = (text, quiet) => html("p", { class: "g4r-title" }, text, quiet && html("span", null, quiet));
-  const status = html("p", { class: "g4r-status", role: "status", "aria-live": "polite" });
+  const status = statusLine();
   const line = (name) => html("p", { class: "g4r-sum", "data-sum": name });
   const candidateLine = line("candidate"), sums = Object.fromEntries(Object.keys(GATES).map((name) => [name, line(name)]));
   const blocks = Object.fromEntries(Object.keys(GATES).map((name) => [name, html("div", { class: "g4r-part" }, gates[name].node, sums[name])]));
   const equation = html("div"), session = pictureBox("The session"), gradient = pictureBox("The gradient"), share = html("div");
   const here = title(""), reachTitle = title("");
-  const key = (kind, text) => html("span", null, html("i", { class: `g4r-key g4r-${kind}`, "aria-hidden": "true" }), text);
-  const sessionKeys = html("p", { class: "g4r-legend" }), gradientKeys = html("p", { class: "g4r-legend" });
+  const sessionKeys = html("div"), gradientKeys = html("div");
   const root = html("div", { class: "g4r g4r-gates", role: "group", "aria-label": "Gates" },
     html("div", { class: "g4r-controls" }, html("div", { class: "g4r-buttons" }, back, next, play.node, reset), cell.node, preset.node),
-    status,
+    status.node,
     html("div", { class: "g4r-columns" },
       html("section", null, here, equation,
         html("div", { class: "g4r-part" }, x.node), Object.values(blocks), html("div", { class: "g4r-part" }, u.node, candidateLine),
@@ -304,7 +213,7 @@ function render({ model, el }) {
       html("section", null, title("This click's factor", "on the gradient's way back"), share)));
 
   function draw() {
-    const state = Object.fromEntries(["clicks", "cell", "weights", "held", "step"].map((name) => [name, model.get(name)]));
+    const state = stateOf(model, FIELDS);
     seen = compute(state);
     const { now } = seen, step = seen.steps[now - 1], rows = state.weights[state.cell], free = Object.keys(step.gates).filter((g) => !step.gates[g].held);
     const marked = new Set({ step: ["h"], x: ["x", "candidate", ...free], U: ["U", "candidate"], r: ["r", "candidate"], release: free }[touched] ?? [touched]);
@@ -312,7 +221,7 @@ function render({ model, el }) {
     enable(back, now > 1); enable(next, now < state.clicks.length); enable(release, Object.values(step.gates).some((g) => g.held));
     cell.select.value = state.cell;
     const said = words(state.clicks, state.cell, seen);
-    if (status.textContent !== said) status.textContent = said; // said again, a screen reader would repeat it
+    status.say(said, play.playing());
 
     here.replaceChildren(`Click ${now}: ${state.clicks[now - 1][0]}`, html("span", null, NAMES[state.cell]));
     equation.replaceChildren(...drawEquation(state.cell, step, rows, marked));
@@ -339,14 +248,17 @@ function render({ model, el }) {
     reachTitle.replaceChildren(`The gradient of h after click ${now}`, html("span", null, "at each click before it"));
     share.replaceChildren(drawFactor(state.cell, step, rows, marked));
     const two = state.cell === "lstm";
-    sessionKeys.replaceChildren(...[state.cell !== "rnn" && key("kept", "kept"), key("fresh", state.cell === "rnn" ? "all new" : "new"), key("state", two ? "c after the click" : "h after the click"),
-      two && key("dot", "h"), free.length < Object.keys(step.gates).length && key("held", "held by you")].filter(Boolean));
-    gradientKeys.replaceChildren(...[key("back", two ? "at c" : NAMES[state.cell]), two && key("side", "at h"), key("other", `${NAMES[seen.other]}, same clicks`)].filter(Boolean));
+    sessionKeys.replaceChildren(legend(
+      state.cell !== "rnn" && ["kept", "kept"], ["fresh", state.cell === "rnn" ? "all new" : "new"],
+      ["state", two ? "c after the click" : "h after the click"], two && ["dot", "h"],
+      free.length < Object.keys(step.gates).length && ["held", "held by you"]));
+    gradientKeys.replaceChildren(legend(
+      ["back", two ? "at c" : NAMES[state.cell]], two && ["side", "at h"], ["other", `${NAMES[seen.other]}, same clicks`]));
     was = now;
   }
   el.append(root);
   draw();
-  const ends = [onChange(model, ["clicks", "cell", "weights", "held", "step"], draw), onWidth(root, draw)];
+  const ends = [onChange(model, FIELDS, draw), onWidth(root, draw)];
   return () => { play.stop(); ends.forEach((end) => end()); };
 }
 

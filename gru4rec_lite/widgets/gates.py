@@ -51,7 +51,7 @@ class Gates(BookWidget):
         ValueError: an argument that cannot be drawn.
     """
 
-    _esm, _css = source("gates.js"), source("gates.css")
+    _esm, _css = source("_gates_math.js", "gates.js"), source("gates.css")
     clicks = t.Any().tag(sync=True)  # Any: so that a wrong type, too, gets our own error
     cell = t.Any().tag(sync=True)
     weights = t.Any().tag(sync=True)
@@ -202,9 +202,9 @@ def loaded(name: str, rows: list[list[float]], held: dict[str, float | None]) ->
             rows[row] = [0.0, 0.0, torch.tensor(held[gate], dtype=torch.float64).logit().item(), 0.0]
     with torch.no_grad():
         for k, parameter in enumerate((cell.weight_ih, cell.weight_hh, cell.bias_ih)):
-            parameter.copy_(torch.tensor([row[k] for row in rows]).view_as(parameter))
+            parameter.copy_(torch.tensor([row[k] for row in rows], dtype=torch.float64).view_as(parameter))
         if name == "gru":
-            cell.bias_hh.copy_(torch.tensor([row[3] for row in rows]))
+            cell.bias_hh.copy_(torch.tensor([row[3] for row in rows], dtype=torch.float64))
     return cell
 
 

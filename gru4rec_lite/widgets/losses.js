@@ -54,8 +54,8 @@ function drawLines({ lines, ticks, at, width, label, top, bottom, axis }) {
 // ---- the widget ------------------------------------------------------------------------------------------------------
 function render({ model, el }) {
   const FIELDS = ["target", "negatives", "loss", "added", "low", "bpreg"];
-  const state = () => Object.fromEntries(FIELDS.map((name) => [name, model.get(name)]));
-  const put = (values) => { for (const [name, value] of Object.entries(values)) model.set(name, value); model.save_changes(); };
+  const state = () => stateOf(model, FIELDS);
+  const put = (values) => setState(model, values);
   const given = state(), preset = (key, n) => ({ target: PRESETS[key][1], negatives: Array.from({ length: n }, (_, j) => PRESETS[key][2](j)) });
   const same = (a, b) => a.target === b.target && String(a.negatives) === String(b.negatives);
   const opening = Object.keys(PRESETS).find((key) => same(given, preset(key, given.negatives.length))) ?? "given";
@@ -99,9 +99,8 @@ function render({ model, el }) {
   const once = button("Step", () => { play.stop(); step(); });
   const reset = button("Reset", () => { play.stop(); mark = "score"; put({ target: before.target, negatives: before.negatives, low: before.low }); });
 
-  const title = (text, quiet) => html("p", { class: "g4r-title" }, text, quiet && html("span", null, quiet));
   const section = (...content) => html("section", null, ...content);
-  const status = html("p", { class: "g4r-status", role: "status", "aria-live": "polite" });
+  const status = statusLine();
   const forces = html("div", { class: "g4r-forces" }), code = html("dl", { class: "g4r-code" }), codeTitle = title("");
   const table = pictureBox("All losses"), bits = pictureBox("Three cross-entropies");
   const pictures = Object.fromEntries(["up", "down", "value", "gradient"].map((name) => [name, html("div", { "data-picture": name })]));
@@ -111,7 +110,7 @@ function render({ model, el }) {
     pair(html("div", null, title("Loss"), pictures.value), html("div", null, title("Gradient on the target"), pictures.gradient)));
   const root = html("div", { class: "g4r g4r-losses", role: "group", "aria-label": "Losses" },
     html("div", { class: "g4r-controls" }, loss.node, example.node, count.node, range.node, lambda.node),
-    status,
+    status.node,
     section(html("div", { class: "g4r-force g4r-head", "aria-hidden": "true" }, html("span", null, "Score"), html("span", null, "drag the bars"), html("span"),
       html("span", null, "Gradient"), html("span", null, "◄ lower · pushed to · higher ►")), forces,
       html("div", { class: "g4r-controls" }, html("div", { class: "g4r-buttons" }, once, play.node, reset), html("small", null, "Step: each score − its gradient"))),
@@ -173,8 +172,7 @@ function render({ model, el }) {
     more.input.setAttribute("aria-valuetext", big(now.added));
     lambda.node.style.display = now.loss === "bpr-max" ? "" : "none";
     const said = words(now.loss, seen, now.added);
-    status.setAttribute("aria-live", play.node.textContent === "Pause" ? "off" : "polite"); // nobody can listen that fast
-    if (status.textContent !== said) status.textContent = said; // said again, a screen reader would repeat it
+    status.say(said, play.playing());
     drawRows(now, own.gradient, width);
     code.replaceChildren(...drawCode(now, seen));
 

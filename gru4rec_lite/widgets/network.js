@@ -18,7 +18,7 @@ const terms = (shop, item, hidden) => shop.item_out[item].map((o, u) => o * hidd
 
 // ---- words -------------------------------------------------------------------------------------------------------------
 const STAGES = ["one-hot", "embedding", "gates", "candidate", "new state", "scores"], TOP = 8;
-const mean = (v) => v.reduce((a, b) => a + b, 0) / v.length;
+const mean = (v) => sum(v) / v.length;
 
 function words({ shop, clicks, click, stage }, seen) {
   const name = clicks[click - 1], N = shop.items.length, H = seen.after.length;
@@ -48,7 +48,7 @@ function drawCells({ items, fills, marked, width, label, empty }) {
 }
 
 const LEFT = 44, RIGHT = 50, ROW = 46;
-const vectorText = (name, v, unit) => `${name}: unit ${unit + 1} ${num(v[unit])}`;
+const vectorText = (name, v, unit) => `${name}: unit ${unit + 1} ${fixed(v[unit])}`;
 // Rows of one vector each over the same units; the chosen unit's column is framed, its numbers stand on the right.
 function drawUnits(rows, { n, unit, width, onunit }) {
   const size = Math.min(34, (width - LEFT - RIGHT) / n), high = ROW * rows.length;
@@ -60,7 +60,7 @@ function drawUnits(rows, { n, unit, width, onunit }) {
         svg("text", { x: 2, y: middle - (sub ? 7 : 0), class: row.on ? "g4r-strong" : "" }, name),
         sub && svg("text", { x: 2, y: middle + 9, class: "g4r-small g4r-quiet" }, sub),
         bars({ name: row.name, values: row.values, n, left: LEFT, size, y, high: ROW - 10, gate: row.gate, most: row.most }),
-        row.values && svg("text", { x: LEFT + n * size + 8, y: middle, class: "g4r-small g4r-strong", "data-unit-value": row.name }, num(row.values[unit])),
+        row.values && svg("text", { x: LEFT + n * size + 8, y: middle, class: "g4r-small g4r-strong", "data-unit-value": row.name }, fixed(row.values[unit])),
       ];
     }),
     svg("rect", { x: LEFT + unit * size, y: 1, width: size, height: high - 4, rx: 3, class: "g4r-column" }),
@@ -72,12 +72,12 @@ function drawUnits(rows, { n, unit, width, onunit }) {
 function drawEquations(seen, shop, u, stage) {
   const { input, state, r, z, candidate, before, old, after } = seen, paper = shop.cell === "gru-paper", dash = "…";
   const lines = [
-    ["r", 3, `σ(${num(input[0][u])} + ${num(state[0][u])}) = ${num(r[u])}`, `σ(W x + b + U h${paper ? "" : " + d"}): the reset gate`],
-    ["z", 3, `σ(${num(input[1][u])} + ${num(state[1][u])}) = ${num(z[u])}`, `the same with its own weights: the update gate; here ${Math.round(100 * old[u])} % of the old value stays`],
-    ["ĥ", 4, paper ? `tanh(${num(input[2][u])} + ${num(state[2][u])}) = ${num(candidate[u])}`
-      : `tanh(${num(input[2][u])} + ${num(r[u])} · ${num(state[2][u])}) = ${num(candidate[u])}`, paper ? "tanh(W x + b + U (r·h)): the candidate" : "tanh(W x + b + r·(U h + d)): the candidate"],
-    ["h′", 5, paper ? `(1 − ${num(z[u])}) · ${num(before[u])} + ${num(z[u])} · ${num(candidate[u])} = ${num(after[u])}`
-      : `${num(z[u])} · ${num(before[u])} + (1 − ${num(z[u])}) · ${num(candidate[u])} = ${num(after[u])}`, paper ? "(1 − z)·h + z·ĥ: the new state" : "z·h + (1 − z)·ĥ: the new state"],
+    ["r", 3, `σ(${fixed(input[0][u])} + ${fixed(state[0][u])}) = ${fixed(r[u])}`, `σ(W x + b + U h${paper ? "" : " + d"}): the reset gate`],
+    ["z", 3, `σ(${fixed(input[1][u])} + ${fixed(state[1][u])}) = ${fixed(z[u])}`, `the same with its own weights: the update gate; here ${Math.round(100 * old[u])} % of the old value stays`],
+    ["ĥ", 4, paper ? `tanh(${fixed(input[2][u])} + ${fixed(state[2][u])}) = ${fixed(candidate[u])}`
+      : `tanh(${fixed(input[2][u])} + ${fixed(r[u])} · ${fixed(state[2][u])}) = ${fixed(candidate[u])}`, paper ? "tanh(W x + b + U (r·h)): the candidate" : "tanh(W x + b + r·(U h + d)): the candidate"],
+    ["h′", 5, paper ? `(1 − ${fixed(z[u])}) · ${fixed(before[u])} + ${fixed(z[u])} · ${fixed(candidate[u])} = ${fixed(after[u])}`
+      : `${fixed(z[u])} · ${fixed(before[u])} + (1 − ${fixed(z[u])}) · ${fixed(candidate[u])} = ${fixed(after[u])}`, paper ? "(1 − z)·h + z·ĥ: the new state" : "z·h + (1 − z)·ĥ: the new state"],
   ];
   return lines.map(([term, at, value, why]) => codeLine(term, stage >= at ? value : dash, why, term, stage === at));
 }
@@ -89,7 +89,7 @@ function render({ model, el }) {
   const same = (a, b) => a.length === b.length && a.every((item, i) => item === b[i]);
   const clicks = () => model.get("clicks"), last = STAGES.length;
   const at = () => Math.min(Math.max(model.get("click"), 1), clicks().length), stage = () => model.get("stage");
-  const put = (values) => { for (const [name, value] of Object.entries(values)) model.set(name, value); model.save_changes(); };
+  const put = (values) => setState(model, values);
   // Stages of all clicks, one after the other, counted from 0.
   const place = () => (at() - 1) * last + stage() - 1, end = () => clicks().length * last - 1;
   const go = (p) => {
@@ -117,11 +117,10 @@ function render({ model, el }) {
   });
   const which = slider({ label: "Unit", min: 1, max: H, value: 1, oninput: (u) => { unit = u - 1; draw(); } });
 
-  const status = html("p", { class: "g4r-status", role: "status", "aria-live": "polite" });
+  const status = statusLine();
   const session = html("ol", { class: "g4r-clicks" });
   const hot = pictureBox("One-hot"), row = pictureBox("Embedding row"), units = pictureBox("The GRU"), scores = pictureBox("Scores"), product = pictureBox("One score");
-  const caption = html("p", { class: "g4r-small-text" }), lookup = html("p", { class: "g4r-small-text" }), equations = html("dl", { class: "g4r-code" }), sum = html("dl", { class: "g4r-code" }), top = html("ol", { class: "g4r-top" });
-  const key = (kind, text) => html("span", null, html("i", { class: `g4r-key g4r-${kind}`, "aria-hidden": "true" }), text);
+  const caption = html("p", { class: "g4r-small-text" }), lookup = html("p", { class: "g4r-small-text" }), equations = html("dl", { class: "g4r-code" }), scoreTerms = html("dl", { class: "g4r-code" }), top = html("ol", { class: "g4r-top" });
   const part = (from, to, heading, quiet, ...content) => {
     const node = html("section", { class: "g4r-part" }, title(heading, quiet), content);
     return { node, mark: (s) => node.classList.toggle("g4r-on", s >= from && s <= to) };
@@ -130,17 +129,17 @@ function render({ model, el }) {
     part(1, 1, "1 One-hot", `${N} numbers, one cell an item`, hot.node, caption),
     part(2, 2, "2 Embedding", "one-hot times the table is a row of it", row.node, lookup),
     part(3, 5, "3 Gates, 4 candidate, 5 new state", `${H} units, a column each`, units.node,
-      html("p", { class: "g4r-legend" }, key("up", "above 0"), key("down", "below 0"), key("gate", "a gate, from 0 to 1")),
+      legend(["up", "above 0"], ["down", "below 0"], ["gate", "a gate, from 0 to 1"]),
       html("div", { class: "g4r-chosen" }, which.node, equations)),
     part(6, 6, "6 Scores", "the same cells: the taller, the higher the score; framed: the list", scores.node,
       html("div", { class: "g4r-columns" },
         html("div", null, title("The list", "press an item to see its score"), top),
-        html("div", null, title("How its score comes about"), product.node, sum))),
+        html("div", null, title("How its score comes about"), product.node, scoreTerms))),
   ];
   const root = html("div", { class: "g4r g4r-tiny g4r-network", role: "group", "aria-label": "One click through the network" },
     html("div", { class: "g4r-controls" }, example.node, item.node),
     html("section", null, title("The session", "press a click to follow it"), session),
-    html("div", { class: "g4r-steps" }, html("div", { class: "g4r-buttons" }, back, next, play.node, reset), status), // stays in view
+    html("div", { class: "g4r-steps" }, html("div", { class: "g4r-buttons" }, back, next, play.node, reset), status.node), // stays in view
     parts.map((p) => p.node));
 
   // Rows are kept while their number stays, so that a pressed one keeps the focus.
@@ -187,7 +186,7 @@ function render({ model, el }) {
     enable(back, place() > 0); enable(next, place() < end());
     drawSession(state.click);
     const text = words(state, seen);
-    if (status.textContent !== text) status.textContent = text; // said again, a screen reader would repeat it
+    status.say(text);
     parts.forEach((p) => p.mark(state.stage));
 
     const clicked = shop.items[seen.item];
@@ -196,11 +195,11 @@ function render({ model, el }) {
     caption.textContent = `${clicked} is number ${seen.item + 1} of ${N}: its cell is 1, the other ${N - 1} are 0.`;
     const { width: W, products } = seen.lookup, most = Math.max(...(shop.item_in ?? shop.item_out).flat().map(Math.abs));
     const xs = reached(2, seen.x), size = Math.min(34, (room(row) - LEFT - 6) / W);
-    row.show(svg("svg", { width: Math.ceil(LEFT + W * size + 4), height: ROW, role: "img", "aria-label": xs ? `Row of ${clicked}: ${xs.map((v) => num(v)).join(", ")}.` : "Not computed yet." },
+    row.show(svg("svg", { width: Math.ceil(LEFT + W * size + 4), height: ROW, role: "img", "aria-label": xs ? `Row of ${clicked}: ${xs.map((v) => fixed(v)).join(", ")}.` : "Not computed yet." },
       svg("text", { x: 2, y: ROW / 2 }, "x"),
       bars({ name: "x", values: xs, n: W, left: LEFT, size, y: 4, high: ROW - 8, most })));
     lookup.textContent = xs
-      ? `Row ${seen.item + 1} of ${N}: ${W} numbers, ${num(xs[0])}, ${num(xs[1] ?? 0)}, … The full product would take ${products.toLocaleString("en")} multiplications, ${((N - 1) * W).toLocaleString("en")} of them by 0.` : "…";
+      ? `Row ${seen.item + 1} of ${N}: ${W} numbers, ${fixed(xs[0])}, ${fixed(xs[1] ?? 0)}, … The full product would take ${big(products)} multiplications, ${big((N - 1) * W)} of them by 0.` : "…";
     const on = (...stages) => stages.includes(state.stage);
     units.show(drawUnits([
       { name: "before", label: ["h", "before"], values: reached(2, seen.before) },
@@ -213,7 +212,7 @@ function render({ model, el }) {
 
     const low = seen.scores[seen.order.at(-1)], high = seen.scores[seen.order[0]];
     scores.show(drawCells({ items: shop.items, fills: seen.scores.map((s) => (s - low) / (high - low || 1)), marked: new Set(seen.order.slice(0, TOP)),
-      width: room(scores), empty: !done, label: done ? `Scores of ${N} items, from ${num(low)} to ${num(high)}, highest: ${shop.items[seen.order[0]]}.` : "Not computed yet." }));
+      width: room(scores), empty: !done, label: done ? `Scores of ${N} items, from ${fixed(low)} to ${fixed(high)}, highest: ${shop.items[seen.order[0]]}.` : "Not computed yet." }));
     drawTop(seen, chosen, done);
     const parts6 = terms(shop, chosen, seen.after), most6 = Math.max(...parts6.map(Math.abs), ...shop.item_out[chosen].map(Math.abs));
     product.show(drawUnits([
@@ -221,10 +220,10 @@ function render({ model, el }) {
       { name: "o", label: ["o", "its row"], values: reached(6, shop.item_out[chosen]), most: most6 },
       { name: "product", label: ["h′·o"], values: reached(6, parts6), most: most6, on: true },
     ], { n: H, unit, width: room(product), onunit: (u) => { unit = u; draw(); } }));
-    const total = parts6.reduce((a, b) => a + b, 0), bias = shop.bias_out[chosen], score = seen.scores[chosen];
-    sum.replaceChildren(
-      codeLine("s", done ? `${num(total)} + ${num(bias)} = ${num(score)}` : "…", done ? `sum of h′·o, and the bias of ${shop.items[chosen]}` : "", "s", done),
-      codeLine("p", done ? `e^${num(score)} / Σ e^s = ${share(seen.probabilities[chosen])}` : "…", "softmax over all items", "p", done));
+    const total = sum(parts6), bias = shop.bias_out[chosen], score = seen.scores[chosen];
+    scoreTerms.replaceChildren(
+      codeLine("s", done ? `${fixed(total)} + ${fixed(bias)} = ${fixed(score)}` : "…", done ? `sum of h′·o, and the bias of ${shop.items[chosen]}` : "", "s", done),
+      codeLine("p", done ? `e^${fixed(score)} / Σ e^s = ${share(seen.probabilities[chosen])}` : "…", "softmax over all items", "p", done));
   }
 
   el.append(root);

@@ -62,28 +62,20 @@ function expectation({ above, equal }, measured, n_items, n_sampled, ties) {
   return { samples, hits, recall: hits / samples, mrr: reciprocals / samples };
 }
 
-// The draw-th sample of n items: the first n of a shuffle (mulberry32 and Fisher-Yates), so that a page shows everybody the same.
+// The draw-th sample of n items: the first n of a shuffle (Fisher-Yates), so that a page shows everybody the same.
 function sampled(items, n, draw) {
-  let state = Math.imul(draw, 0x9e3779b9);
-  const random = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let x = Math.imul(state ^ (state >>> 15), 1 | state);
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-    return ((x ^ (x >>> 14)) >>> 0) / 4294967296;
-  };
+  const next = random(draw);
   const shuffled = [...items];
   for (let i = 0; i < n; i += 1) {
-    const j = i + Math.floor(random() * (items.length - i));
+    const j = i + Math.floor(next() * (items.length - i));
     [shuffled[i], shuffled[j]] = [shuffled[j], shuffled[i]];
   }
   return shuffled.slice(0, n);
 }
 
 // ---- words -----------------------------------------------------------------------------------------------------------
-const short = (x) => String(Number(x.toFixed(2))).replace("-", "−");
 const RULES = { conservative: "equals stand before it", median: "half of them do", standard: "equals stand behind it" };
 const HALF = { conservative: "1", median: "½", standard: "0" };
-const big = (n) => n.toLocaleString("en");
 const verb = (n, one, many) => `${n} ${n === 1 ? one : many}`;
 
 function words({ above, equal, n_items, rank, hit }, target, k) {
@@ -112,9 +104,6 @@ function drawList(order, of, { target, k, rank, places }) {
   });
 }
 
-const codeLine = (term, value, why, key, on) => html("div", { class: on && "g4r-on", "data-term": key },
-  html("dt", null, term), html("dd", null, html("code", { "data-value": key }, value), html("small", null, why)));
-
 // Chance of a hit at each true rank: full ranking as a step, the sample as columns. `at`: the target's rank.
 function drawCurve(curve, k, at, n_sampled, width) {
   const left = 34, top = 12, high = 120, size = (width - left - 6) / curve.length;
@@ -140,13 +129,15 @@ function drawCurve(curve, k, at, n_sampled, width) {
 }
 
 // ---- the widget ------------------------------------------------------------------------------------------------------
+const FIELDS = ["scores", "target", "k", "ties", "n_sampled", "draw"];
+
 function render({ model, el }) {
   const given = model.get("scores"); // the scores that Python gave stay among the choices
   const nice = given.every(([, s]) => s >= 0 && s <= 10);
   let low = nice ? 0 : Math.min(...given.map(([, s]) => s)), high = nice ? 10 : Math.max(...given.map(([, s]) => s));
   let rows = new Map(), touched = "rank";
 
-  const put = (name, value, term) => { touched = term; model.set(name, value); model.save_changes(); };
+  const put = (name, value, term) => { touched = term; setState(model, { [name]: value }); };
   const items = () => model.get("scores").map(([item]) => item);
   const target = choice({ label: "Clicked", options: items().map((i) => [i, i]), value: model.get("target"), onchange: (i) => put("target", i, "rank") });
   const ties = choice({ label: "Ties", options: Object.keys(RULES).map((rule) => [rule, rule]), value: model.get("ties"), onchange: (rule) => put("ties", rule, "rank") });
@@ -163,14 +154,13 @@ function render({ model, el }) {
   const n = slider({ label: "Sampled negatives n", min: 1, max: given.length - 1, value: model.get("n_sampled"), oninput: (v) => put("n_sampled", v, "sample") });
   const again = button("Draw again", () => put("draw", model.get("draw") + 1, "sample"), { class: "g4r-button g4r-main" });
 
-  const title = (text, quiet) => html("p", { class: "g4r-title" }, text, quiet && html("span", null, quiet));
-  const status = html("p", { class: "g4r-status", role: "status", "aria-live": "polite" });
+  const status = statusLine();
   const bars = html("div", { class: "g4r-bars" }), ranked = html("ol", { class: "g4r-ranked" }), code = html("dl", { class: "g4r-code" });
   const table = pictureBox("Tie rules"), curve = pictureBox("Chance of a hit");
   const few = html("ol", { class: "g4r-ranked" }), fewTitle = title(""), fewCode = html("dl", { class: "g4r-code" }), verdict = html("p", { class: "g4r-verdict" });
   const root = html("div", { class: "g4r g4r-ranking", role: "group", "aria-label": "Ranking" },
     html("div", { class: "g4r-controls" }, target.node, k.node, ties.node, example.node),
-    status,
+    status.node,
     html("div", { class: "g4r-columns" },
       html("section", null, title("Scores", "drag the bars"), bars),
       html("section", null, title("The list", "best first; cut after k"), ranked)),
@@ -180,9 +170,7 @@ function render({ model, el }) {
       html("div", { class: "g4r-columns" },
         html("div", null, fewTitle, fewCode, few),
         html("div", null, title("Chance of a hit, by true rank"), curve.node,
-          html("p", { class: "g4r-legend" },
-            html("span", null, html("i", { class: "g4r-key g4r-stepped", "aria-hidden": "true" }), "full ranking"),
-            html("span", null, html("i", { class: "g4r-key g4r-column", "aria-hidden": "true" }), "among the sample")))),
+          legend(["stepped", "full ranking"], ["column", "among the sample"]))),
       verdict));
 
   // A bar is a slider of the browser's own: pointer, touch and keys come with it. It is kept while it is dragged.
@@ -244,7 +232,7 @@ function render({ model, el }) {
   }
 
   function draw() {
-    const state = Object.fromEntries(["scores", "target", "k", "ties", "n_sampled", "draw"].map((name) => [name, model.get(name)]));
+    const state = stateOf(model, FIELDS);
     const seen = compute(state), of = new Map(state.scores), width = root.clientWidth || 640;
     const outside = state.scores.some(([, s]) => s < low || s > high);
     if (outside) { low = Math.min(low, ...of.values()); high = Math.max(high, ...of.values()); }
@@ -253,7 +241,7 @@ function render({ model, el }) {
     k.set(state.k); n.set(state.n_sampled);
     drawBars(state.scores, seen, state.target);
     const said = words({ ...seen, rank: short(seen.rank) }, state.target, state.k);
-    if (status.textContent !== said) status.textContent = said; // said again, a screen reader would repeat it
+    status.say(said);
     fillList(ranked, drawList(seen.order, of, { ...state, rank: seen.rank, places: true }));
     code.replaceChildren(...drawCode(seen, state));
     table.show(drawRules(seen, state));
@@ -272,7 +260,7 @@ function render({ model, el }) {
 
   el.append(root);
   draw();
-  const ends = [onChange(model, ["scores", "target", "k", "ties", "n_sampled", "draw"], draw), onWidth(root, draw)];
+  const ends = [onChange(model, FIELDS, draw), onWidth(root, draw)];
   return () => ends.forEach((end) => end());
 }
 

@@ -1,84 +1,4 @@
-// A step's candidates: the lanes' own targets and extra samples; positives, negatives, accidental hits; how often each item comes; what it costs.
-
-// ---- arithmetic: everything that is drawn, and nothing else ----------------------------------------------------------
-const UNITS = 100, USUAL = { lanes: 32, samples: 2048 }; // the package's default network
-
-// support: [item, clicks] pairs; draw: steps drawn so far; lane, column: the chosen cell, from 1; n_items: catalogue N of the cost.
-// Items are known by their place in support.
-export function compute({ support, batch_size, n_samples, alpha, logq, draw, lane, column, n_items }) {
-  const clicks = support.map(([, n]) => n), weight = clicks.map((n) => (n > 0 ? n ** alpha : 0)); // 0^0 would be 1
-  const popularity = shares(clicks), probability = shares(weight);
-  const q = clicks.map((_, j) => (batch_size - 1) * popularity[j] + n_samples * probability[j]);
-  const own = Math.min(lane, batch_size) - 1, at = Math.min(column, batch_size + n_samples) - 1;
-
-  const zeros = () => clicks.map(() => 0), counted = { batch: zeros(), samples: zeros() };
-  let targets, samples, before;
-  for (let step = 1; step <= draw; step += 1) {
-    if (step === draw) before = { batch: [...counted.batch], samples: [...counted.samples] };
-    targets = pick(clicks, batch_size, random(2 * step));
-    samples = pick(weight, n_samples, random(2 * step + 1));
-    targets.forEach((j, i) => { if (i !== own) counted.batch[j] += 1; }); // the lane's own column aside
-    samples.forEach((j) => { counted.samples[j] += 1; });
-  }
-  const candidates = [...targets, ...samples];
-  const kinds = targets.map((target, i) => candidates.map((j, c) => (c === i ? "positive" : j === target ? "hit" : "negative")));
-  const count = (kind) => kinds.flat().filter((k) => k === kind).length;
-  const scores = targets.map((_, i) => madeUp(clicks.length, random(1048576 + 8 * draw + i))).map((of) => candidates.map((j) => of[j]));
-  const corrections = candidates.map((j) => -logq * Math.log(q[j]));
-  return {
-    popularity, probability, weight, total_weight: sum(weight), total_clicks: sum(clicks), q, targets, candidates, kinds, scores, corrections,
-    is_negative: kinds.map((row) => row.map((kind) => kind === "negative")),
-    corrected: scores.map((row) => row.map((r, c) => r + corrections[c])),
-    positives: count("positive"), negatives: count("negative"), hits: count("hit"),
-    counted, before, // longest: a scale of both charts that alpha does not change, unless chance drew far more than was expected
-    longest: Math.max(1.15 * draw * Math.max(batch_size - 1, n_samples) * Math.max(...popularity), ...counted.batch, ...counted.samples),
-    expected: { batch: popularity.map((p) => draw * (batch_size - 1) * p), samples: probability.map((p) => draw * n_samples * p) },
-    cell: { lane: own + 1, column: at + 1, target: targets[own], item: candidates[at], kind: kinds[own][at], score: scores[own][at] },
-    cost: { // multiplications of one lane: each score is a product of UNITS numbers with UNITS numbers
-      all: n_items * UNITS, here: (batch_size + n_samples) * UNITS, usual: (USUAL.lanes + USUAL.samples) * UNITS,
-    },
-  };
-}
-
-const sum = (values) => values.reduce((a, b) => a + b, 0);
-const shares = (values) => values.map((v) => v / sum(values));
-
-// n independent draws, with replacement, each item as often as its weight says: the place where a random point falls.
-function pick(weight, n, random) {
-  let total = 0;
-  const ends = weight.map((w) => (total += w));
-  return Array.from({ length: n }, () => { const point = random() * total; return ends.findIndex((end) => end > point); });
-}
-const madeUp = (n, random) => Array.from({ length: n }, () => Math.round(60 * random() - 30) / 10); // scores from -3 to 3
-
-// Random numbers that are the same for every reader: mulberry32.
-function random(seed) {
-  let state = Math.imul(seed, 0x9e3779b9);
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let x = Math.imul(state ^ (state >>> 15), 1 | state);
-    x = (x + Math.imul(x ^ (x >>> 7), 61 | x)) ^ x;
-    return ((x ^ (x >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
-// ---- words -----------------------------------------------------------------------------------------------------------
-const MOST_DRAWS = 1000;
-const LETTER = { positive: "P", negative: "N", hit: "H" };
-const SAYS = { positive: "its own target, the positive", negative: "a negative", hit: "an accidental hit, no negative" };
-const short = (x, digits = 2) => String(Number(x.toFixed(digits))).replace(/^-/, "−");
-const fixed = (x, digits) => (Number(x.toFixed(digits)) ? x : 0).toFixed(digits).replace(/^-/, "−"); // 0.00, never −0.00
-const signed = (x, digits) => (Number(x.toFixed(digits)) > 0 ? "+" : "") + fixed(x, digits);
-const big = (n) => n.toLocaleString("en");
-const clip = (text, n) => (text.length > n ? `${text.slice(0, n - 1)}…` : text);
-const few = (x) => (x >= 9.95 ? big(Math.round(x)) : short(x, 1));
-
-function words({ targets, candidates, positives, negatives, hits, cell }, items, draw) {
-  const again = cell.kind === "hit" ? " again" : "";
-  return `Step ${draw}: ${plural(targets.length, "lane")} score ${candidates.length} candidates each: ${plural(positives, "positive")}, `
-    + `${plural(negatives, "negative")}, ${plural(hits, "accidental hit")}. Lane ${cell.lane} clicked ${items[cell.target]}; `
-    + `column ${cell.column} is ${items[cell.item]}${again}: ${SAYS[cell.kind]}.`;
-}
+// The Sampling widget: the candidates of _sampling_math.js as a score matrix, counts and costs.
 
 // Sizes of a catalogue on the slider: ten to each power of ten, and those of eshop and of the paper's RSC15.
 const STOPS = [217, 37483, 1e6, ...[1e2, 1e3, 1e4, 1e5].flatMap((ten) => [1, 1.25, 1.6, 2, 2.5, 3.2, 4, 5, 6.3, 8].map((x) => Math.round(x * ten)))];
@@ -177,32 +97,30 @@ function drawCost(cost, n_items, candidates, width) {
     svg("circle", { cx: x(n_items), cy: y(cost.all), r: 4.5, class: "g4r-dot" }));
 }
 
-const codeLine = (key, term, value, why, on) => html("div", { class: on && "g4r-on", "data-term": key },
-  html("dt", null, term), html("dd", null, html("code", { "data-value": key }, value), html("small", null, why)));
-
 function drawTerms(seen, state, touched) {
   const { cell, popularity, probability, weight, q, counted } = seen, { batch_size, n_samples, alpha, logq, draw, support } = state;
-  const j = cell.item, [item, clicks] = support[j], target = support[cell.target][0], own = cell.kind === "positive";
+  const j = cell.item, [item, clicks] = support[j], target = support[cell.target][0];
   const ln = Math.log(q[j]), result = cell.score - logq * ln, times = counted.batch[j] + counted.samples[j];
+  const verdict = cell.kind === "negative" ? [`${item} ≠ ${target}: yes`, "another item than the lane's target"]
+    : [`${item} = ${target}: no`, cell.kind === "hit" ? "the target again, by accident: left out" : "the lane's own column: its positive"];
   return [
-    codeLine("negative", "is negative?", `${item} ${cell.kind === "negative" ? "≠" : "="} ${target}: ${cell.kind === "negative" ? "yes" : "no"}`,
-      own ? "the lane's own column: its positive" : cell.kind === "hit" ? "the target again, by accident: left out" : "another item than the lane's target", touched === "cell"),
-    codeLine("p", "p(alpha)", `${big(clicks)}^${short(alpha)} / ${short(seen.total_weight, 1)} = ${fixed(probability[j], 3)}`,
-      "supp^alpha / Σ supp^alpha: each extra sample", touched === "alpha"),
-    codeLine("q", "q", `(${batch_size} − 1) · ${fixed(popularity[j], 3)} + ${n_samples} · ${fixed(probability[j], 3)} = ${fixed(q[j], 2)}`,
-      "(b − 1) · supp / Σ supp + S · p: expected in a step", ["batch_size", "n_samples"].includes(touched)),
-    codeLine("counted", "counted", `${times} in ${draw} steps, expected ${draw} · ${fixed(q[j], 2)} = ${fixed(draw * q[j], 1)}`,
-      `${item} among lane ${cell.lane}'s other columns`, touched === "draw"),
-    codeLine("logq", "logQ", `${fixed(cell.score, 1)} − ${short(logq)} · ln ${fixed(q[j], 2)} = ${fixed(result, 2)}`,
-      `r − logq · ln q: ${logq === 0 ? "no correction" : ln > 0 ? "drawn often, pushed down" : "drawn seldom, lifted up"}`, touched === "logq"),
+    codeLine("is negative?", ...verdict, "negative", touched === "cell"),
+    codeLine("p(alpha)", `${big(clicks)}^${short(alpha)} / ${short(seen.total_weight, 1)} = ${fixed(probability[j], 3)}`,
+      "supp^alpha / Σ supp^alpha: each extra sample", "p", touched === "alpha"),
+    codeLine("q", `(${batch_size} − 1) · ${fixed(popularity[j], 3)} + ${n_samples} · ${fixed(probability[j], 3)} = ${fixed(q[j], 2)}`,
+      "(b − 1) · supp / Σ supp + S · p: expected in a step", "q", ["batch_size", "n_samples"].includes(touched)),
+    codeLine("counted", `${times} in ${draw} steps, expected ${draw} · ${fixed(q[j], 2)} = ${fixed(draw * q[j], 1)}`,
+      `${item} among lane ${cell.lane}'s other columns`, "counted", touched === "draw"),
+    codeLine("logQ", `${fixed(cell.score, 1)} − ${short(logq)} · ln ${fixed(q[j], 2)} = ${fixed(result, 2)}`,
+      `r − logq · ln q: ${logq === 0 ? "no correction" : ln > 0 ? "drawn often, pushed down" : "drawn seldom, lifted up"}`, "logq", touched === "logq"),
   ];
 }
 function drawCosts({ all, here, usual }, { n_items, batch_size, n_samples }, on) {
   const against = (m) => (m === all ? "as many" : m < all ? `${few(all / m)} times fewer` : `${few(m / all)} times more`);
   return [
-    codeLine("cost-all", "all items", `${big(n_items)} · ${UNITS} = ${big(all)}`, `N · H, with H = ${UNITS} units`, on),
-    codeLine("cost-here", "this step", `(${batch_size} + ${n_samples}) · ${UNITS} = ${big(here)}`, against(here), false),
-    codeLine("cost-usual", "default step", `(${USUAL.lanes} + ${big(USUAL.samples)}) · ${UNITS} = ${big(usual)}`, against(usual), false),
+    codeLine("all items", `${big(n_items)} · ${UNITS} = ${big(all)}`, `N · H, with H = ${UNITS} units`, "cost-all", on),
+    codeLine("this step", `(${batch_size} + ${n_samples}) · ${UNITS} = ${big(here)}`, against(here), "cost-here"),
+    codeLine("default step", `(${USUAL.lanes} + ${big(USUAL.samples)}) · ${UNITS} = ${big(usual)}`, against(usual), "cost-usual"),
   ];
 }
 
@@ -213,8 +131,7 @@ function render({ model, el }) {
   let touched = "cell", reveal = false; // reveal: a cell that was chosen from the lists may be out of sight
   const put = (values, term) => {
     touched = term;
-    for (const [name, value] of Object.entries(values)) model.set(name, value);
-    model.save_changes();
+    setState(model, values);
   };
   const look = (cell) => { reveal = true; put(cell, "cell"); };
   const go = (draw) => put({ draw: Math.min(draw, MOST_DRAWS) }, "draw");
@@ -235,11 +152,8 @@ function render({ model, el }) {
   const column = choice({ label: "Column", options: [], onchange: (v) => look({ column: Number(v) }) });
   const n = slider({ label: "Catalogue N", min: 0, max: stops.length - 1, value: 0, oninput: (i) => put({ n_items: stops[i] }, "cost") });
 
-  const title = (text, quiet) => html("p", { class: "g4r-title" }, text, quiet && html("span", null, quiet));
-  const legend = (...keys) => html("p", { class: "g4r-legend" }, keys.map(([kind, text, sign]) =>
-    html("span", null, html("i", { class: `g4r-key g4r-${kind}`, "aria-hidden": "true" }, sign), text)));
   const code = () => html("dl", { class: "g4r-code" });
-  const status = html("p", { class: "g4r-status", role: "status", "aria-live": "polite" });
+  const status = statusLine();
   const matrix = pictureBox("Score matrix"), terms = code(), costs = code(), cost = pictureBox("Cost");
   const matrixTitle = title(""), countTitle = title("");
   const charts = {
@@ -249,7 +163,7 @@ function render({ model, el }) {
   const verdict = html("p", { class: "g4r-verdict" });
   const root = html("div", { class: "g4r g4r-sampling", role: "group", "aria-label": "Sampling of negatives" },
     html("div", { class: "g4r-controls" }, html("div", { class: "g4r-buttons" }, again, play.node, more, reset), Object.values(sliders).map((s) => s.node)),
-    status,
+    status.node,
     html("section", null, matrixTitle, matrix.node,
       legend(["positive", "positive", "P"], ["negative", "negative", "N"], ["hit", "accidental hit: the lane’s target again, no negative; its score is left out", "H"])),
     html("section", { class: "g4r-columns g4r-uneven" },
@@ -268,15 +182,14 @@ function render({ model, el }) {
     select.value = chosen;
   }
   function draw() {
-    const state = Object.fromEntries(NAMES.map((name) => [name, model.get(name)])), width = root.clientWidth || 640;
+    const state = stateOf(model, NAMES), width = root.clientWidth || 640;
     const seen = compute(state), items = state.support.map(([item]) => item), clicks = state.support.map(([, k]) => k), { cell } = seen;
     for (const [name, { set }] of Object.entries(sliders)) set(state[name]);
     logq.set(state.logq);
     root.dataset.draw = state.draw;
     enable(again, state.draw < MOST_DRAWS); enable(more, state.draw < MOST_DRAWS); enable(reset, state.draw > 1);
-    status.setAttribute("aria-live", play.node.textContent === "Pause" ? "off" : "polite"); // a screen reader cannot keep up with play
     const said = words(seen, items, state.draw);
-    if (status.textContent !== said) status.textContent = said; // said again, a screen reader would repeat it
+    status.say(said, play.playing());
     matrixTitle.replaceChildren(`The scores of step ${state.draw}`, html("span", null, `${state.batch_size} × (${state.batch_size} + ${state.n_samples}), made up`));
     const [picture, focus] = drawMatrix(seen, items, matrix.node.clientWidth || width, (l, c) => put({ lane: l, column: c }, "cell"));
     matrix.show(picture, reveal ? focus : undefined);

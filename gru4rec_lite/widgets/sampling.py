@@ -49,7 +49,7 @@ class Sampling(BookWidget):
         ValueError: an argument that cannot be drawn.
     """
 
-    _esm, _css = source("sampling.js"), source("sampling.css")
+    _esm, _css = source("_sampling_math.js", "sampling.js"), source("sampling.css")
     support = t.Any().tag(sync=True, **SYNCED)  # Any: so that a wrong type, too, gets our own error
     batch_size = t.Any().tag(sync=True)
     n_samples = t.Any().tag(sync=True)

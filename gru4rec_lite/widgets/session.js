@@ -34,16 +34,16 @@ function words({ steps, hidden, was, list }, memory) {
   const change = hidden.map((h, u) => Math.abs(h - was[u])), most = change.indexOf(Math.max(...change));
   const risen = list.slice(0, TOP).reduce((a, b) => (b.rose > a.rose ? b : a));
   return `Click ${steps.length}: ${steps.at(-1).item}. ${memory === "zero" ? "The state was set to zero before it. " : ""}`
-    + `Unit ${most + 1} of the state changed most, from ${num(was[most])} to ${num(hidden[most])}. ${list[0].item} is first with ${share(list[0].probability)}`
+    + `Unit ${most + 1} of the state changed most, from ${fixed(was[most])} to ${fixed(hidden[most])}. ${list[0].item} is first with ${share(list[0].probability)}`
     + (risen.rose > 0 ? `; ${risen.item} rose most in the list, by ${plural(risen.rose, "place")}.` : ".");
 }
 
 // ---- drawing -----------------------------------------------------------------------------------------------------------
 function drawState({ hidden, was, steps }, width) {
   const left = 30, n = hidden.length, size = Math.min(30, (width - left - 6) / n), high = 84;
-  const told = hidden.map((h) => num(h)).join(", ");
+  const told = hidden.map((h) => fixed(h)).join(", ");
   return svg("svg", { width: Math.ceil(left + n * size + 4), height: high + 24, role: "img", "aria-label": `State of ${n} units, from −1 to 1: ${told}.` },
-    [[1, 2], [0, high / 2 + 1], [-1, high]].map(([v, y]) => svg("text", { x: left - 6, y: y + 3, class: "g4r-small g4r-quiet g4r-end" }, num(v, 0))),
+    [[1, 2], [0, high / 2 + 1], [-1, high]].map(([v, y]) => svg("text", { x: left - 6, y: y + 3, class: "g4r-small g4r-quiet g4r-end" }, fixed(v, 0))),
     bars({ name: "h", values: hidden, was: steps.length > 1 ? was : undefined, n, left, size, y: 3, high }),
     hidden.map((_, u) => (size > 15 || u % 4 === 3) && svg("text", { x: left + (u + 0.5) * size, y: high + 15, class: "g4r-mid g4r-small g4r-quiet" }, String(u + 1))));
 }
@@ -54,7 +54,7 @@ function render({ model, el }) {
   const starts = (script, clicks) => clicks.length <= script.length && clicks.every((item, i) => item === script[i]);
   let chosen = Math.max(0, examples.findIndex(([, script]) => starts(script, model.get("clicks"))));
   const script = () => examples[chosen][1], clicks = () => model.get("clicks");
-  const put = (name, value) => { model.set(name, value); model.save_changes(); };
+  const put = (name, value) => setState(model, { [name]: value });
   const click = (item) => { if (clicks().length < MOST_CLICKS) put("clicks", [...clicks(), item]); };
   const more = () => starts(script(), clicks()) && clicks().length < script().length;
 
@@ -78,20 +78,19 @@ function render({ model, el }) {
   const find = textField({ label: "Find an item and click it", value: "", oninput: () => { drawShelf(); return found(shop.items, find.input.value).length ? "" : "No item has this in its name."; } });
   find.input.setAttribute("placeholder", shop.items[0].split("-")[0]);
 
-  const status = html("p", { class: "g4r-status", role: "status", "aria-live": "polite" });
+  const status = statusLine();
   const shelf = html("div", { class: "g4r-shelf" }), history = html("ol", { class: "g4r-history" });
   const top = html("ol", { class: "g4r-top" }), picture = pictureBox("State"), code = html("dl", { class: "g4r-code" });
-  const key = (kind, text) => html("span", null, html("i", { class: `g4r-key g4r-${kind}`, "aria-hidden": "true" }), text);
   const root = html("div", { class: "g4r g4r-tiny g4r-session", role: "group", "aria-label": "A session" },
     html("div", { class: "g4r-controls" },
       html("div", { class: "g4r-buttons" }, undo, step, play.node, reset), example.node, memory.node),
     html("section", null, title("The session so far", "oldest click first"), history),
-    status,
+    status.node,
     html("div", { class: "g4r-columns" },
       html("section", null, title(`The ${TOP} most likely next clicks`, "press one to click it"), top),
       html("div", null,
         html("section", null, title("The state h", "all that it remembers"), picture.node,
-          html("p", { class: "g4r-legend" }, key("up", "positive"), key("down", "negative"), key("was", "before the last click"))),
+          legend(["up", "positive"], ["down", "negative"], ["was", "before the last click"])),
         html("section", null, title("In code"), code),
         html("section", null, title("The shop", `${shop.items.length} items`), find.node, find.error, shelf))));
 
@@ -124,8 +123,8 @@ function render({ model, el }) {
     });
   }
   function drawCode({ steps, list }, memory) {
-    const last = steps.at(-1), some = (v) => `[${v.slice(0, 3).map((x) => num(x)).join(", ")}, …]`;
-    const old = last && Math.round((100 * last.old.reduce((a, b) => a + b, 0)) / last.old.length);
+    const last = steps.at(-1), some = (v) => `[${v.slice(0, 3).map((x) => fixed(x)).join(", ")}, …]`;
+    const old = last && Math.round((100 * sum(last.old)) / last.old.length);
     const mixed = memory === "zero" || steps.length === 1 ? "the old h is zero" : `on average ${old} % old, ${100 - old} % new`;
     return [
       codeLine("x", last ? `E[${last.item}] = ${some(last.x)}` : "none yet", "the clicked item's row", "x"),
@@ -143,7 +142,7 @@ function render({ model, el }) {
     enable(undo, any); enable(reset, any); enable(step, more());
     history.replaceChildren(...(any ? state.clicks.map((item, i) => html("li", { class: i + 1 === state.clicks.length && "g4r-last", "data-item": item }, item)) : [html("li", { class: "g4r-none" }, "no click yet")]));
     const text = words(seen, state.memory) + (state.clicks.length >= MOST_CLICKS ? ` ${MOST_CLICKS} clicks are all that fit here.` : "");
-    if (status.textContent !== text) status.textContent = text; // said again, a screen reader would repeat it
+    status.say(text);
     drawTop(seen.list, any);
     picture.show(drawState(seen, picture.node.clientWidth || 340));
     code.replaceChildren(...drawCode(seen, state.memory));

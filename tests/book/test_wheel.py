@@ -37,7 +37,9 @@ def wheel(tmp_path_factory):
 
 def test_the_wheel_holds_the_package_its_widgets_and_its_data(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    kept = [path for path in (ROOT / "gru4rec_lite").rglob("*") if path.suffix in (".py", ".js", ".css")]
+    kept = [
+        path for path in (ROOT / "gru4rec_lite").rglob("*") if path.suffix in (".py", ".js", ".css", ".safetensors")
+    ]
     assert kept
     assert {str(path.relative_to(ROOT)) for path in kept} <= names
     data = [path for path in (ROOT / "data").rglob("*") if path.is_file()]

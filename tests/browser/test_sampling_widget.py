@@ -13,6 +13,7 @@ from gru4rec_lite.widgets import _base
 from gru4rec_lite.widgets.sampling import SHOP, drawn
 
 PAGE = "07_sampling.html"
+SOURCE = _base.source("_sampling_math.js", "sampling.js")
 ITEMS, CLICKS = list(SHOP), torch.tensor(list(SHOP.values()))
 # Runs `compute` of the given source in the browser.
 COMPUTE = """async ([source, cases]) => {
@@ -194,16 +195,15 @@ def compare_in_browser(page, source: str, seed: int) -> int:
 
 
 def test_the_browser_computes_what_the_package_does(widget):
-    assert compare_in_browser(widget.page, _base.source("sampling.js"), seed=0) == 0
+    assert compare_in_browser(widget.page, SOURCE, seed=0) == 0
 
 
 @pytest.mark.parametrize(
     ("right", "wrong"), [("-logq * Math.log", "logq * Math.log"), ("(batch_size - 1) * pop", "(batch_size + 1) * pop")]
 )
 def test_one_flipped_sign_is_seen(widget, right, wrong):
-    source = _base.source("sampling.js")
-    assert source.count(right) == 1
-    assert compare_in_browser(widget.page, source.replace(right, wrong), seed=0) > 0
+    assert SOURCE.count(right) == 1
+    assert compare_in_browser(widget.page, SOURCE.replace(right, wrong), seed=0) > 0
 
 
 # ---- controls and words ----------------------------------------------------------------------------------------------
@@ -339,7 +339,7 @@ def test_readers_own_clicks_are_drawn(widget):
             clean();
             return [...all, handlers.size];
         }""",
-        [_base.source("sampling.js"), support],
+        [SOURCE, support],
     )
     counted, cost, listening, left = seen
     shop = dict(support)
