@@ -115,8 +115,8 @@ def bpr_with_solved(solved: int) -> float:
     """Size of BPR's gradient on a target at 1 with one negative at 2 and so many at -8."""
     scores = torch.tensor([[1.0, 2.0] + [-8.0] * solved], dtype=torch.float64, requires_grad=True)
     is_negative = torch.ones_like(scores, dtype=torch.bool).fill_diagonal_(False)
-    losses.bpr(scores, is_negative).sum().backward()
-    return abs(float(scores.grad[0, 0]))
+    (gradient,) = torch.autograd.grad(losses.bpr(scores, is_negative).sum(), scores)
+    return abs(float(gradient[0, 0]))
 
 
 def _cross_entropy(target: float, negatives: list[float]) -> float:

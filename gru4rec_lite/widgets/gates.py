@@ -62,14 +62,14 @@ class Gates(BookWidget):
         self, clicks: Iterable[tuple[Any, float]] | None = None, cell: str | Cell = "gru-paper",
         held: Mapping[str, Any] | None = None, step: int | None = None, **kwargs: Any,
     ):  # fmt: skip
-        clicks = checked_clicks(SESSION if clicks is None else clicks)
+        session = checked_clicks(SESSION if clicks is None else clicks)
         weights = dict(WEIGHTS)
         if isinstance(cell, Cell):
             cell, rows = weights_of(cell)
             weights[cell] = rows
-        held = {name: spread(name, value, len(clicks)) for name, value in checked_mapping(held or {}).items()}
-        step = max(1, len(clicks) - 2) if step is None else step
-        super().__init__(clicks=clicks, cell=cell, weights=weights, held=held, step=step, **kwargs)
+        held = {name: spread(name, value, len(session)) for name, value in checked_mapping(held or {}).items()}
+        step = max(1, len(session) - 2) if step is None else step
+        super().__init__(clicks=session, cell=cell, weights=weights, held=held, step=step, **kwargs)
 
     @t.validate("clicks")
     def _check_clicks(self, proposal) -> list[list]:
@@ -87,8 +87,9 @@ class Gates(BookWidget):
         weights = proposal["value"]
         for cell, rows in WEIGHTS.items():
             given = weights.get(cell) if isinstance(weights, Mapping) else None
-            fits = isinstance(given, list) and [*map(len, given)] == [*map(len, rows)]
-            if not fits or not all(is_number(w) for row in given for w in row):
+            given_rows = given if isinstance(given, list) else []
+            fits = [*map(len, given_rows)] == [*map(len, rows)]
+            if not fits or not all(is_number(w) for row in given_rows for w in row):
                 allowed = f"must be {len(rows)} rows of {len(rows[0])} finite numbers"
                 raise ValueError(f"weights[{cell!r}]={given!r}: {allowed}")
         return dict(weights)
@@ -152,12 +153,14 @@ def checked_clicks(clicks: Any) -> list[list]:
     if isinstance(clicks, str) or not isinstance(clicks, Iterable):
         raise ValueError(f"clicks={clicks!r}: must be pairs (item, x), such as [('tent', 1.0), ('mug', -0.2)]")
     checked = []
-    for k, pair in enumerate(clicks):
-        if isinstance(pair, str) or not isinstance(pair, Iterable) or len(pair := list(pair)) != 2:
-            raise ValueError(f"clicks[{k}]={pair!r}: must be a pair (item, x), such as ('tent', 1.0)")
-        if not is_number(pair[1]) or abs(pair[1]) > LARGEST_X:
-            raise ValueError(f"clicks[{k}]: x={pair[1]!r}: must be a number from {-LARGEST_X:g} to {LARGEST_X:g}")
-        checked.append([str(pair[0]), float(pair[1])])
+    for k, given in enumerate(clicks):
+        pair = [] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
+        if len(pair) != 2:
+            raise ValueError(f"clicks[{k}]={given!r}: must be a pair (item, x), such as ('tent', 1.0)")
+        item, x = pair
+        if not is_number(x) or abs(x) > LARGEST_X:
+            raise ValueError(f"clicks[{k}]: x={x!r}: must be a number from {-LARGEST_X:g} to {LARGEST_X:g}")
+        checked.append([str(item), float(x)])
     if not FEWEST_CLICKS <= len(checked) <= MOST_CLICKS:
         raise ValueError(f"clicks has {len(checked)} clicks: the picture takes {FEWEST_CLICKS} to {MOST_CLICKS}")
     return checked
@@ -203,8 +206,8 @@ def loaded(name: str, rows: list[list[float]], held: dict[str, float | None]) ->
     with torch.no_grad():
         for k, parameter in enumerate((cell.weight_ih, cell.weight_hh, cell.bias_ih)):
             parameter.copy_(torch.tensor([row[k] for row in rows], dtype=torch.float64).view_as(parameter))
-        if name == "gru":
-            cell.bias_hh.copy_(torch.tensor([row[3] for row in rows], dtype=torch.float64))
+        if isinstance(bias_hh := getattr(cell, "bias_hh", None), torch.Tensor):
+            bias_hh.copy_(torch.tensor([row[3] for row in rows], dtype=torch.float64))
     return cell
 
 

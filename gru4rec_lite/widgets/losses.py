@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import isfinite
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -150,7 +149,7 @@ class Losses(BookWidget):
 
 def number(name: str, value: Any, low: float, high: float) -> float:
     """The value as a float, or a ValueError that says what is allowed."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:  # nan is not, either
         raise ValueError(f"{name}={value!r}: must be a number from {low:g} to {high:g}")
     return float(value)
 

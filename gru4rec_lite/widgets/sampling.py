@@ -128,7 +128,7 @@ class Sampling(BookWidget):
         is_negative = negatives(candidates, candidates[:lanes])
         figure = Figure(figsize=(8, 1.5 + 0.36 * lanes + 0.22 * len(items)), layout="constrained")
         heights = (1.2 + 0.36 * lanes, 0.3 + 0.22 * len(items))
-        upper, lower = figure.subfigures(2, 1, height_ratios=heights)
+        upper, lower = figure.subfigures(2, 1, height_ratios=heights, squeeze=False)[:, 0]
         axes = upper.subplots()
         for i in range(lanes):
             for c in range(len(candidates)):
