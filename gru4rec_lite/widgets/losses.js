@@ -24,7 +24,7 @@ const ceiling = (x) => {
 };
 // Lines over places 0, 1, …, each named at its end; a line that stops being a number ends with a cross. `at` is marked.
 function drawLines({ lines, ticks, at, width, label, top, bottom, axis }) {
-  const left = 40, right = 92, high = 150, last = lines[0].values.length - 1;
+  const left = 40, right = 104, high = 150, last = lines[0].values.length - 1;
   const x = (i) => left + (i / last) * (width - left - right), y = (v) => 10 + (high * (top - v)) / (top - bottom);
   const shown = lines.map((line) => {
     const stop = line.values.findIndex((v) => !Number.isFinite(v)), ends = stop < 0 ? last : stop - 1;

@@ -54,11 +54,11 @@ function drawMatrix(seen, items, width, onpick) {
 // Items (down): how often each was drawn, the last step's part of it darker, and how often that was to be expected.
 function drawCounts({ items, clicks, counted, before, expected, most, chosen, width, label }) {
   const name = 12 + 7.2 * Math.max(...items.map((item) => Math.min(item.length, 10))), row = 24, top = 24;
-  const number = 8 + 7 * Math.max(6, ...clicks.map((n) => big(n).length)), left = name + number, right = 92;
+  const number = 8 + 7 * Math.max(6, ...clicks.map((n) => big(n).length)), left = name + number, right = 104;
   const length = (v) => ((width - left - right) * v) / most, y = (j) => top + j * row;
   const told = items.map((item, j) => `${item} ${counted[j]}, expected ${short(expected[j], 1)}`).join("; ");
   return svg("svg", { width, height: top + row * items.length + 2, role: "img", "aria-label": `${label}: ${told}.` },
-    [["clicks", left - 8, "g4r-end"], ["drawn", width - right + 34, "g4r-end"], ["expected", width - 2, "g4r-end"]].map(([text, x, at]) =>
+    [["clicks", left - 8, "g4r-end"], ["drawn", width - right + 36, "g4r-end"], ["expected", width - 2, "g4r-end"]].map(([text, x, at]) =>
       svg("text", { x, y: 9, class: `g4r-small g4r-quiet ${at}` }, text)),
     items.map((item, j) => svg("g", { "data-item": item, class: j === chosen && "g4r-own" },
       svg("text", { x: 10, y: y(j) + 12 }, clip(item, 10)),
@@ -67,7 +67,7 @@ function drawCounts({ items, clicks, counted, before, expected, most, chosen, wi
       svg("rect", { x: left, y: y(j) + 5, width: length(counted[j]), height: 14, class: "g4r-count" }),
       svg("rect", { x: left + length(before[j]), y: y(j) + 5, width: length(counted[j] - before[j]), height: 14, class: "g4r-new" }),
       svg("line", { x1: left + length(expected[j]), x2: left + length(expected[j]), y1: y(j) + 1, y2: y(j) + 23, class: "g4r-tick" }),
-      svg("text", { x: width - right + 34, y: y(j) + 12, class: "g4r-end", "data-value": "drawn" }, String(counted[j])),
+      svg("text", { x: width - right + 36, y: y(j) + 12, class: "g4r-end", "data-value": "drawn" }, String(counted[j])),
       svg("text", { x: width - 2, y: y(j) + 12, class: "g4r-end g4r-quiet", "data-value": "expected" }, fixed(expected[j], 1)))));
 }
 
