@@ -13,8 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from keys import press
+from in_page import COMPUTE, axe_is_silent, first_widget, fits_a_phone_and_fingers, press
 
 import gru4rec_lite
 from gru4rec_lite.batching import SessionParallel
@@ -22,12 +21,6 @@ from gru4rec_lite.widgets import _base
 from gru4rec_lite.widgets.batching import padding
 
 PAGE = "06_batching.html"
-# Runs `compute` of the given source in the browser.
-COMPUTE = """async ([source, cases]) => {
-    const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-    const { compute } = await import(url);
-    return cases.map(compute);
-}"""
 
 
 def lettered(lengths: list[int]) -> list[list[str]]:
@@ -74,9 +67,7 @@ def widget(page):
 
 
 def opened(page):
-    page.goto(f"{page.base}/{PAGE}")
-    page.wait_for_selector('.mini-widget[data-ready="true"] .g4r-batching svg')
-    return page.locator(".g4r-batching").first
+    return first_widget(page, PAGE, "batching")
 
 
 def set_sessions(widget, lengths: list[int], batch_size: int) -> None:
@@ -270,8 +261,7 @@ def test_axe_finds_nothing_in_the_widget(widget, scheme):
     set_sessions(widget, [1, 3, 2, 14, 2], 2)  # a used, a skipped, a waiting session, and pictures that scroll
     widget.get_by_role("button", name="Step").press("Enter")
     widget.get_by_label("Session lengths").fill("none")
-    found = Axe().run(widget.page, context=".g4r", options={"preload": False}).response["violations"]
-    assert not found, "\n".join(f"{v['id']}: {[n['html'][:160] for n in v['nodes'][:3]]}" for v in found)
+    axe_is_silent(widget.page, ".g4r")
 
 
 def test_the_theme_of_the_page_beats_that_of_the_system(widget):
@@ -290,10 +280,7 @@ def test_it_fits_a_phone_and_fingers(widget):
     page = widget.page
     page.set_viewport_size({"width": 390, "height": 844})
     set_sessions(widget, [16, 2, 3, 9, 2], 6)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    for control in widget.locator("button, input, select").all():
-        box = control.bounding_box()
-        assert min(box["width"], box["height"]) >= 40, control.evaluate("(c) => c.outerHTML")
+    fits_a_phone_and_fingers(page, widget.locator("button, input, select").all())
 
 
 def test_a_removed_widget_leaves_no_listener_and_no_timer(widget):

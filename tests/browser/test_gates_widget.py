@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from axe_playwright_python.sync_playwright import Axe
-from keys import press
+from in_page import COMPUTE, axe_is_silent, first_widget, fits_a_phone_and_fingers, press, theme
 
 from gru4rec_lite import cells
 from gru4rec_lite.widgets import _base
@@ -16,12 +15,6 @@ PAGE = "04_gates.html"
 SOURCE = _base.source("_gates_math.js", "gates.js")
 SLIDERS = {"r": "reset gate r", "z": "update gate z", "i": "input gate i", "f": "forget gate f", "o": "output gate o"}
 COLUMNS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")  # of a row [W, U, b, d]
-# Runs `compute` of the given source in the browser.
-COMPUTE = """async ([source, cases]) => {
-    const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-    const { compute } = await import(url);
-    return cases.map(compute);
-}"""
 
 
 @pytest.fixture
@@ -32,9 +25,7 @@ def widget(page):
 
 
 def opened(page):
-    page.goto(f"{page.base}/{PAGE}")
-    page.wait_for_selector('.mini-widget[data-ready="true"] .g4r-gates svg')
-    return page.locator(".g4r-gates").first
+    return first_widget(page, PAGE, "gates")
 
 
 def slider(widget, name: str):
@@ -309,13 +300,11 @@ def test_the_status_says_in_words_what_happens(widget):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("cell", ["gru-paper", "lstm", "rnn"])
 def test_axe_finds_nothing_in_the_widget(widget, scheme, cell):
-    widget.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    widget.page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", scheme)
+    theme(widget, scheme)
     choose(widget, "Cell", cell)
     if cell == "lstm":
         slide(widget, SLIDERS["f"], 20)
-    found = Axe().run(widget.page, context=".g4r-gates", options={"preload": False}).response["violations"]
-    assert not found, "\n".join(f"{v['id']}: {[n['html'][:160] for n in v['nodes'][:3]]}" for v in found)
+    axe_is_silent(widget.page, ".g4r-gates")
 
 
 @pytest.mark.parametrize("cell", list(WEIGHTS))
@@ -327,15 +316,12 @@ def test_it_fits_a_phone_and_fingers(widget, cell):
         slide(widget, SLIDERS[gate], 20)
     slide(widget, "x of this click", 3)
     page.wait_for_timeout(200)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     frame = widget.bounding_box()
     for line in widget.locator(".g4r-equation").all():
         ends = line.evaluate("(line) => [...line.children].map((c) => c.getBoundingClientRect().right)")
         assert max(ends) <= frame["x"] + frame["width"] + 1, line.get_attribute("aria-label")
-    for control in widget.locator("button, input, select").all():
-        if control.is_visible():
-            box = control.bounding_box()
-            assert min(box["width"], box["height"]) >= 40, control.evaluate("(c) => c.outerHTML")
+    controls = widget.locator("button, input, select").all()
+    fits_a_phone_and_fingers(page, [control for control in controls if control.is_visible()])
 
 
 def test_readers_own_session_is_drawn_and_nothing_listens_on(widget):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from axe_playwright_python.sync_playwright import Axe
-from keys import press
+from in_page import COMPUTE, axe_is_silent, first_widget, fits_a_phone_and_fingers, press, theme
 
 from gru4rec_lite import losses
 from gru4rec_lite.museum.losses import saturated_cross_entropy
@@ -16,21 +15,13 @@ from gru4rec_lite.widgets.losses import COUNTS, NAMES
 PAGE = "08_losses.html"
 SOURCE = _base.source("_losses_math.js", "losses.js")
 PAPER = ["cross-entropy", "bpr", "top1"]
-# Runs `compute` of the given source in the browser.
-COMPUTE = """async ([source, cases]) => {
-    const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-    const { compute } = await import(url);
-    return cases.map(compute);
-}"""
 
 
 @pytest.fixture
 def widget(page):
     """The first Losses widget of the chapter, at rest, without motion."""
     page.emulate_media(reduced_motion="reduce")
-    page.goto(f"{page.base}/{PAGE}")
-    page.wait_for_selector('.mini-widget[data-ready="true"] .g4r-losses svg')
-    return page.locator(".g4r-losses").first
+    return first_widget(page, PAGE, "losses")
 
 
 def bar(widget, whose: str):
@@ -336,12 +327,10 @@ def test_arrows_point_against_the_gradient(widget):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("loss", ["cross-entropy", "bpr-max"])
 def test_axe_finds_nothing_in_the_widget(widget, scheme, loss):
-    widget.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    widget.page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", scheme)
+    theme(widget, scheme)
     choose(widget, "Loss", loss)
     bar(widget, "negative 2").press("ArrowRight")
-    found = Axe().run(widget.page, context=".g4r", options={"preload": False}).response["violations"]
-    assert not found, "\n".join(f"{v['id']}: {[n['html'][:160] for n in v['nodes'][:3]]}" for v in found)
+    axe_is_silent(widget.page, ".g4r")
 
 
 @pytest.mark.parametrize("loss", losses.LOSSES)
@@ -352,11 +341,8 @@ def test_it_fits_a_phone_and_fingers(widget, loss):
     widget.get_by_role("slider", name="Negatives", exact=True).press("End")
     widget.get_by_role("slider", name="Negatives added").press("End")
     page.wait_for_timeout(200)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    for control in widget.locator("button, input, select").all():
-        if control.is_visible():
-            box = control.bounding_box()
-            assert min(box["width"], box["height"]) >= 40, control.evaluate("(c) => c.outerHTML")
+    controls = widget.locator("button, input, select").all()
+    fits_a_phone_and_fingers(page, [control for control in controls if control.is_visible()])
 
 
 def test_readers_own_scores_are_drawn_and_nothing_listens_on(widget):

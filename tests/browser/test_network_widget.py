@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from axe_playwright_python.sync_playwright import Axe
-from keys import press
+from in_page import axe_is_silent, first_widget, fits_a_phone_and_fingers, press, theme
 
 from gru4rec_lite.widgets import _base, tiny_model
 
@@ -25,9 +24,7 @@ def model():
 def widget(page):
     """The first Network widget of the chapter, without motion."""
     page.emulate_media(reduced_motion="reduce")
-    page.goto(f"{page.base}/{PAGE}")
-    page.wait_for_selector('.mini-widget[data-ready="true"] .g4r-network svg')
-    return page.locator(".g4r-network").first
+    return first_widget(page, PAGE, "network")
 
 
 def push(widget, name: str) -> None:
@@ -218,23 +215,18 @@ def test_the_status_says_each_stage_in_words_and_the_part_is_marked(widget):
 @pytest.mark.parametrize("stage", ["opening", "gates"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_the_widget(widget, scheme, stage):
-    widget.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    widget.page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", scheme)
+    theme(widget, scheme)
     if stage == "gates":
         for name in ("Reset", "Step", "Step"):
             push(widget, name)
-    found = Axe().run(widget.page, context=".g4r-network", options={"preload": False}).response["violations"]
-    assert not found, "\n".join(f"{v['id']}: {[n['html'][:160] for n in v['nodes'][:3]]}" for v in found)
+    axe_is_silent(widget.page, ".g4r-network")
 
 
 def test_it_fits_a_phone_and_fingers(widget):
     page = widget.page
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_timeout(200)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    for control in widget.locator("button, input, select").all():
-        box = control.bounding_box()
-        assert min(box["width"], box["height"]) >= 40, control.evaluate("(c) => c.outerHTML")
+    fits_a_phone_and_fingers(page, widget.locator("button, input, select").all())
 
 
 def test_one_flipped_sign_is_seen(widget, model):

@@ -7,20 +7,13 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from axe_playwright_python.sync_playwright import Axe
-from keys import press
+from in_page import COMPUTE, axe_is_silent, first_widget, fits_a_phone_and_fingers, press, theme
 
 from gru4rec_lite import metrics
 from gru4rec_lite.widgets import _base
 from gru4rec_lite.widgets.ranking import SHOP, expected_recall, ranked
 
 PAGE = "02_ranking.html"
-# Runs `compute` of the given source in the browser.
-COMPUTE = """async ([source, cases]) => {
-    const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-    const { compute } = await import(url);
-    return cases.map(compute);
-}"""
 
 
 @pytest.fixture
@@ -31,9 +24,7 @@ def widget(page):
 
 
 def opened(page):
-    page.goto(f"{page.base}/{PAGE}")
-    page.wait_for_selector('.mini-widget[data-ready="true"] .g4r-ranking svg')
-    return page.locator(".g4r-ranking").first
+    return first_widget(page, PAGE, "ranking")
 
 
 def bar(widget, item: str):
@@ -266,21 +257,16 @@ def test_a_reader_who_wants_no_motion_gets_none(page, motion, moves):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_the_widget(widget, scheme):
-    widget.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    widget.page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", scheme)
+    theme(widget, scheme)
     bar(widget, "stove").press("ArrowRight")
-    found = Axe().run(widget.page, context=".g4r", options={"preload": False}).response["violations"]
-    assert not found, "\n".join(f"{v['id']}: {[n['html'][:160] for n in v['nodes'][:3]]}" for v in found)
+    axe_is_silent(widget.page, ".g4r")
 
 
 def test_it_fits_a_phone_and_fingers(widget):
     page = widget.page
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_timeout(200)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    for control in widget.locator("button, input, select").all():
-        box = control.bounding_box()
-        assert min(box["width"], box["height"]) >= 40, control.evaluate("(c) => c.outerHTML")
+    fits_a_phone_and_fingers(page, widget.locator("button, input, select").all())
 
 
 def test_readers_own_scores_are_drawn_and_keep_their_ties(widget):

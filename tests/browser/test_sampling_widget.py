@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from axe_playwright_python.sync_playwright import Axe
-from keys import press
+from in_page import COMPUTE, axe_is_silent, first_widget, fits_a_phone_and_fingers, press, theme
 
 from gru4rec_lite.sampling import NegativeSampler, correct_logq, negatives
 from gru4rec_lite.widgets import _base
@@ -15,12 +14,6 @@ from gru4rec_lite.widgets.sampling import SHOP, drawn
 PAGE = "07_sampling.html"
 SOURCE = _base.source("_sampling_math.js", "sampling.js")
 ITEMS, CLICKS = list(SHOP), torch.tensor(list(SHOP.values()))
-# Runs `compute` of the given source in the browser.
-COMPUTE = """async ([source, cases]) => {
-    const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-    const { compute } = await import(url);
-    return cases.map(compute);
-}"""
 
 
 @pytest.fixture
@@ -31,9 +24,7 @@ def widget(page):
 
 
 def opened(page):
-    page.goto(f"{page.base}/{PAGE}")
-    page.wait_for_selector('.mini-widget[data-ready="true"] .g4r-sampling svg')
-    return page.locator(".g4r-sampling").first
+    return first_widget(page, PAGE, "sampling")
 
 
 def slide(widget, name: str, steps: int) -> None:
@@ -291,11 +282,9 @@ def test_the_term_that_a_control_touches_is_marked(widget):
 # ---- looks -----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_the_widget(widget, scheme):
-    widget.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    widget.page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", scheme)
+    theme(widget, scheme)
     push(widget, "Draw again")
-    found = Axe().run(widget.page, context=".g4r-sampling", options={"preload": False}).response["violations"]
-    assert not found, "\n".join(f"{v['id']}: {[n['html'][:160] for n in v['nodes'][:3]]}" for v in found)
+    axe_is_silent(widget.page, ".g4r-sampling")
 
 
 def test_it_fits_a_phone_and_fingers(widget):
@@ -304,10 +293,7 @@ def test_it_fits_a_phone_and_fingers(widget):
     page.wait_for_timeout(200)
     slide(widget, "Extra samples S", 12)
     slide(widget, "Lanes B", 4)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    for control in widget.locator("button, input, select").all():
-        box = control.bounding_box()
-        assert min(box["width"], box["height"]) >= 40, control.evaluate("(c) => c.outerHTML")
+    fits_a_phone_and_fingers(page, widget.locator("button, input, select").all())
     scrolls = widget.get_by_role("group", name="Score matrix, scrolls sideways")
     assert scrolls.get_attribute("tabindex") == "0"
     widget.get_by_label("Column", exact=True).select_option("18")  # what is chosen from the list comes into sight
