@@ -22,6 +22,7 @@ __all__ = [
 ]  # fmt: skip
 
 _LAZY = (
+    "audit",
     "exercises",
     "experiments",
     "museum",

@@ -11,7 +11,7 @@ import torch
 from logs import random_log
 
 from gru4rec_lite import baselines, batching, clicks, datasets, experiments, toyshop, training
-from gru4rec_lite.experiments import mechanisms, paper, rows
+from gru4rec_lite.experiments import code, mechanisms, paper, rows
 from gru4rec_lite.training import train_step
 
 
@@ -176,8 +176,8 @@ def test_every_setting_that_is_tried_makes_a_model(name):
 
 
 def test_a_hash_of_digits_is_no_number(counted, monkeypatch, tmp_path):
-    for code in ("123456789012", "1234567e9012"):
-        monkeypatch.setattr(experiments, "code_hash", lambda modules, code=code: code)
+    for made_by in ("123456789012", "1234567e9012"):
+        monkeypatch.setattr(experiments, "code_hash", lambda modules, made_by=made_by: made_by)
         experiments.run("three", tmp_path)
         experiments.run("three", tmp_path)
     assert counted == [1, 2, 3] * 2
@@ -197,17 +197,63 @@ def test_a_table_is_written_whole_or_not_at_all(counted, monkeypatch, tmp_path):
     assert (tmp_path / "three.csv").read_text() == before
 
 
-def test_words_make_no_row_stale_but_deeds_do(monkeypatch, tmp_path):
-    module = tmp_path / "module.py"
-    monkeypatch.setattr(rows, "__file__", str(tmp_path / "experiments" / "rows.py"))
+@pytest.fixture
+def hashed(monkeypatch, tmp_path):
+    """Source of a module -> its hash."""
+    monkeypatch.setattr(code, "PACKAGE", tmp_path)
 
-    def hashed(text):
-        module.write_text(text)
+    def of(text: str) -> str:
+        (tmp_path / "module.py").write_text(text)
         return experiments.code_hash(["module"])
 
-    plain = hashed('def f(x):\n    """One."""\n    return x + 1\n')
-    assert hashed('# why\ndef f(x):\n    """Two."""\n    return x + 1\n') == plain
-    assert hashed('def f(x):\n    """One."""\n    return x + 2\n') != plain
+    return of
+
+
+PLAIN = """
+import math
+def f(x):
+    \"\"\"One.\"\"\"
+    if x > 3:
+        raise ValueError("no")
+    return g(x) + 1
+"""
+NO_DEEDS = {
+    "comment": PLAIN.replace("    return", "    # why\n    return"),
+    "docstring": PLAIN.replace("One.", "Two."),
+    "message": PLAIN.replace("no", "x must be at most 3"),
+    "guard": PLAIN.replace("    return", "    if x < 0 or not x:\n        raise TypeError(x)\n    return"),
+    "call of a guard": PLAIN.replace("    return", "    self._check_fitted()\n    require_whole('x', x)\n    return"),
+    "definition of a guard": PLAIN + "def _refuse(x):\n    for y in x:\n        if y:\n            raise ValueError\n",
+    "import of a guard": "from .checks import require_whole\nimport numbers\n" + PLAIN,
+}
+DEEDS = {
+    "number": PLAIN.replace("+ 1", "+ 2"),
+    "guard with else": PLAIN.replace('("no")', '("no")\n    else:\n        x = 3'),
+    "guard that does more": PLAIN.replace("        raise", "        x = 3\n        raise"),
+    "guard that binds a name": PLAIN.replace("x > 3", "(x := 2) > 3"),
+    "guard that gives something": PLAIN + "def check(x):\n    return x\n",
+    "result of a guard": PLAIN.replace("    return", "    x = check(x)\n    return"),
+    "call": PLAIN.replace("    return", "    checked(x)\n    return"),
+    "import": "from .checks import least\n" + PLAIN,
+    "other name": PLAIN.replace("import math", "import numpy as math"),
+}
+
+
+@pytest.mark.parametrize("change", NO_DEEDS)
+def test_words_and_guards_make_no_row_stale(hashed, change):
+    assert NO_DEEDS[change] != PLAIN
+    assert hashed(NO_DEEDS[change]) == hashed(PLAIN)
+
+
+@pytest.mark.parametrize("change", DEEDS)
+def test_deeds_make_rows_stale(hashed, change):
+    assert hashed(DEEDS[change]) != hashed(PLAIN)
+
+
+def test_what_is_tried_is_no_guard(hashed):
+    """The error may be caught, and then something else is done."""
+    tried = "try:\n    if x > {}:\n        raise ValueError\nexcept ValueError:\n    x = 1\n"
+    assert hashed(tried.format(3)) != hashed(tried.format(4))
 
 
 def test_padded_training_sees_one_step_or_the_whole_session():
@@ -237,7 +283,7 @@ def test_the_hash_does_not_depend_on_the_version_of_python(version):
             if version >= (3, 12):
                 node._fields += ("type_params",)
                 node.type_params = []
-    assert rows._shape(tree) == rows._shape(ast.parse("def f(x):\n    return x\n"))
+    assert code.shape(tree) == code.shape(ast.parse("def f(x):\n    return x\n"))
 
 
 def test_the_real_rsc15_is_one_command_with_the_published_settings(monkeypatch, tmp_path):

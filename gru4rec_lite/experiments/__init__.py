@@ -27,7 +27,8 @@ from tqdm.auto import tqdm
 from .. import datasets
 from . import chapters, mechanisms, paper
 from .chapters import train_padded
-from .rows import LOGS, NETWORK, Run, code_hash, split
+from .code import code_hash
+from .rows import LOGS, NETWORK, Run, split
 
 __all__ = ["TABLES", "Run", "Table", "code_hash", "main", "read", "run", "split", "train_padded"]
 

@@ -1,14 +1,11 @@
-"""What all tables share: the parts of a data set, what is measured, and which code a row depends on."""
+"""What all tables share: the parts of a data set, what is measured, and which modules a row depends on."""
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import functools
-import hashlib
 import io
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -107,23 +104,3 @@ def fit_and_measure(model: Recommender, parts: Parts) -> dict[str, float]:
     """Train, then measure on the test part, with intervals."""
     cost = fit(model, parts.train)
     return figures_with_intervals(model, parts.test) | cost
-
-
-def code_hash(modules: Sequence[str]) -> str:
-    """A hash of the modules' syntax trees without docstrings: better words make no result stale."""
-    digest = hashlib.sha256()
-    for module in modules:
-        tree = ast.parse((Path(__file__).parent.parent / f"{module}.py").read_text("utf8"))
-        digest.update(repr(_shape(tree)).encode())
-    return digest.hexdigest()[:12]
-
-
-def _shape(node: Any) -> Any:
-    """A syntax tree as nested lists, without docstrings and empty fields: the same in every version of Python."""
-    if isinstance(node, list):
-        docstring = node and isinstance(node[0], ast.Expr) and isinstance(node[0].value, ast.Constant)
-        return [_shape(child) for child in (node[1:] if docstring else node)]
-    if isinstance(node, ast.AST):
-        fields = [(name, _shape(value)) for name, value in ast.iter_fields(node) if value not in (None, [])]
-        return [type(node).__name__, *fields]
-    return repr(node)
