@@ -23,6 +23,9 @@ PUBLISHED_TABLE = re.compile(r"<!--published: .*?-->\s*\n(\|.*\n?)+")
 THREE_DIGITS = re.compile(r"\d*\.\d{3}(?!\d)")
 
 every_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+TEXTS = [*CHAPTERS, *sorted(BOOK.glob("*.md"))]
+every_text = pytest.mark.parametrize("page", TEXTS, ids=lambda path: path.stem)
+every_page = pytest.mark.parametrize("page", [*TEXTS, BOOK.parent / "README.md"], ids=lambda path: path.stem)
 
 
 @pytest.fixture
@@ -167,25 +170,25 @@ def test_the_install_cell_comes_before_all_code(chapter):
     assert len(first.source.split("\n")) <= 8
 
 
-@every_chapter
-def test_plain_markdown_only(chapter):
-    text = markdown(chapter)
+@every_text
+def test_plain_markdown_only(page):
+    text = page_text(page)
     assert not re.search(r"\{[a-z][\w:-]*\}`", text), "a MyST role shows raw in Jupyter and Colab"
     assert not re.search(r"^(:::|```\{|%%|\(\w+\)=)", text, re.MULTILINE), (
         "a MyST directive shows raw in Jupyter and Colab"
     )
 
 
-@every_chapter
-def test_links_lead_to_pages_that_exist(chapter):
-    links = re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", markdown(chapter)))
+@every_text
+def test_links_lead_to_pages_that_exist(page):
+    links = re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", page_text(page)))
     local = [link.split("#")[0] for link in links if not re.match(r"https?://|mailto:|#", link)]
     assert [link for link in local if not (BOOK / link).is_file()] == []
 
 
-@every_chapter
-def test_measured_numbers_stand_between_markers(chapter):
-    text = PUBLISHED_TABLE.sub("", FENCE.sub("", markdown(chapter)))
+@every_text
+def test_measured_numbers_stand_between_markers(page):
+    text = PUBLISHED_TABLE.sub("", FENCE.sub("", page_text(page)))
     text = fill_pages.NUMBER.sub("", re.sub(r"`[^`\n]+`|https?://\S+", "", MATH.sub("", text)))
     assert THREE_DIGITS.findall(text) == []
 
@@ -202,8 +205,24 @@ def test_a_notebook_is_valid_nbformat():
         nbformat.validate(read(path))
 
 
-@pytest.mark.parametrize("page", [*CHAPTERS, BOOK / "intro.md", BOOK.parent / "README.md"], ids=lambda path: path.stem)
+@every_page
 def test_no_line_begins_with_a_marker(page):
     """Markdown would take it for a block of HTML and break the paragraph there."""
-    text = markdown(read(page)) if page.suffix == ".ipynb" else page.read_text("utf8")
-    assert not re.findall(r"^<!--g4r[^>]*-->", text, re.MULTILINE)
+    assert not re.findall(r"^<!--g4r[^>]*-->", page_text(page), re.MULTILINE)
+
+
+@every_page
+def test_a_test_or_file_that_a_page_names_exists(page):
+    """`tests/test_losses.py::test_name` in running text; a name may leave out what a parametrised test adds in []."""
+    root, text = BOOK.parent, page_text(page)
+    named = re.findall(r"`((?:tests|gru4rec_lite|tools|data)/[\w./-]+)(?:::(\w+))?`", text)
+    assert [path for path, _ in named if not (root / path).exists()] == []
+    assert [
+        f"{path}::{name}"
+        for path, name in named
+        if name and not re.search(rf"^def {name}\(", (root / path).read_text("utf8"), re.MULTILINE)
+    ] == []
+
+
+def page_text(page) -> str:
+    return markdown(read(page)) if page.suffix == ".ipynb" else page.read_text("utf8")
