@@ -1,17 +1,13 @@
-"""The bug museum: each known bug of GRU4Rec implementations as a small variant of our own code."""
+"""The bug museum: each known bug of GRU4Rec implementations as a small variant of our own code.
+
+`EXHIBITS` are the bugs B1 to B19, each with a card and with cases that a check tells from our code; within
+``with bug("B4"):`` our own GRU4Rec is trained and evaluated with one.
+"""
 
 from __future__ import annotations
 
-import ast
-import inspect
-import textwrap
-from collections.abc import Callable
+from .bugs import BUGS, bug
+from .card import Case, Exhibit, code
+from .exhibits import EXHIBITS, FURTHER
 
-
-def code(variant: Callable, name: str = "variant") -> str:
-    """Source of an exhibit under another name and without its docstring, which would give the bug away."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(variant))).body[0]
-    assert isinstance(tree, ast.FunctionDef)
-    tree.name = name
-    tree.body = tree.body[1:] if ast.get_docstring(tree) else tree.body
-    return ast.unparse(tree)
+__all__ = ["BUGS", "EXHIBITS", "FURTHER", "Case", "Exhibit", "bug", "code"]

@@ -44,6 +44,13 @@ def stops_at_one_lane(plan: SessionParallel) -> Iterator[Step]:
         yield step
 
 
+def fixed_batch_size(plan: SessionParallel, batch_size: int) -> Iterator[Step]:
+    """B8: steps are B rows wide or none: no tail, and nothing at all of fewer than B sessions. GRU4Rec_TensorFlow."""
+    for step in plan:
+        if len(step.inputs) == batch_size:
+            yield step
+
+
 def needs_a_full_batch(items: np.ndarray, offsets: np.ndarray, batch_size: int) -> Iterator[Step]:
     """B17: IndexError with fewer sessions than lanes, as in a small test set. Bit the original's PyTorch port."""
     _first_clicks = np.asarray(items)[np.asarray(offsets)[:-1][np.arange(batch_size)]]

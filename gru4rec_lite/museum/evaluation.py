@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -26,11 +27,12 @@ class StateNotReset(_Wrapped):
     """
 
     def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray) -> Iterator[Tensor]:
-        one_session = self.model.scores(items, np.array([0, len(items)]), times)
-        rows = torch.cat([torch.as_tensor(block) for block in one_session])  # (n - 1, N)
         keep = np.ones(len(items), dtype=bool)
         keep[offsets[1:] - 1] = False
-        yield rows[torch.from_numpy(keep[:-1])]
+        row = 0
+        for block in self.model.scores(items, np.array([0, len(items)]), times):  # n - 1 rows in all
+            yield torch.as_tensor(block)[torch.from_numpy(keep[row : row + len(block)])]
+            row += len(block)
 
 
 class UnknownBecomesAnItem(_Wrapped):
@@ -38,6 +40,14 @@ class UnknownBecomesAnItem(_Wrapped):
 
     def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray) -> Iterator[Tensor]:
         return self.model.scores(np.maximum(items, 0), offsets, times)
+
+
+class GhostClass(_Wrapped):
+    """B9: scores of n_items + 1 classes, one for no item at all, which takes part in every ranking. KerasGRU4Rec."""
+
+    def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray) -> Iterator[Tensor]:
+        for block in self.model.scores(items, offsets, times):
+            yield F.pad(torch.as_tensor(block), (0, 1))
 
 
 class LooksAhead(_Wrapped):

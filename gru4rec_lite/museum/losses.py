@@ -32,8 +32,9 @@ def unguarded_bpr_max(scores: Tensor, is_negative: Tensor, bpreg: float = 1.0) -
 
 
 def bpr_max_masked_by_zero(scores: Tensor, is_negative: Tensor, bpreg: float = 1.0) -> Tensor:
-    """B19: the softmax masked by a product with 0, so 0/0 far below the target. Bit the original's PyTorch port."""
-    weight = (scores - scores.amax(dim=1, keepdim=True)).exp() * is_negative
+    """B19: the softmax masked by products with 0, so 0/0 with all negatives far below 0. The official PyTorch port."""
+    inside = scores * is_negative
+    weight = (inside - inside.amax(dim=1, keepdim=True)).exp() * is_negative
     weight = weight / weight.sum(dim=1, keepdim=True)
     win = (weight * (scores.diagonal().unsqueeze(1) - scores).sigmoid()).sum(dim=1)
     return -(win + 1e-24).log() + bpreg * (weight * scores.square()).sum(dim=1)
@@ -47,6 +48,11 @@ def top1_with_target(scores: Tensor, is_negative: Tensor) -> Tensor:
 def bpr_with_target(scores: Tensor, is_negative: Tensor) -> Tensor:
     """B13: the target among its own negatives, a constant ln 2 in the mean. Bit several ports."""
     return -F.logsigmoid(scores.diagonal().unsqueeze(1) - scores).mean(dim=1)
+
+
+def bpr_max_without_regularisation(scores: Tensor, is_negative: Tensor, bpreg: float = 1.0) -> Tensor:
+    """B5, another part: the score regularisation is left out, whatever its weight says. Bit GRU4REC-pytorch."""
+    return bpr_max(scores, is_negative, bpreg=0.0)
 
 
 def bpr_max_with_target(scores: Tensor, is_negative: Tensor, bpreg: float = 1.0) -> Tensor:

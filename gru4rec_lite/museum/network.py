@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -29,9 +30,20 @@ def dead_dropout(network: Network):
     return dropouts(network, 0.0, 0.0)
 
 
+def embedding_dropout_for_one_hot_only(network: Network):
+    """B6, another part: the dropout of the input rows is there for one-hot input only. Bit GRU4REC-pytorch."""
+    is_one_hot = not hasattr(network.layers[0], "weight_ih")
+    return dropouts(network, network.dropout_embed if is_one_hot else 0.0, network.dropout_hidden)
+
+
 def keep_for_drop(network: Network):
     """B8: the probability to keep taken for the probability to drop. Bit GRU4Rec_TensorFlow."""
     return dropouts(network, 1.0 - network.dropout_embed, 1.0 - network.dropout_hidden)
+
+
+def keep_for_drop_hidden(network: Network):
+    """B8 where there is one dropout only, of the hidden state, as in GRU4Rec_TensorFlow."""
+    return dropouts(network, network.dropout_embed, 1.0 - network.dropout_hidden)
 
 
 def one_dropout_for_two(network: Network):
@@ -52,6 +64,35 @@ def torch_initialisation(network: Network) -> None:
 def score_all_then_pick(network: Network, hidden: Tensor, candidates: Tensor) -> Tensor:
     """B7: scores of the whole catalogue, columns picked afterwards. Bit GRU4REC-pytorch, Torch-GRU4Rec, RecPack."""
     return network.score_all(hidden)[:, candidates]
+
+
+def score_all_then_pick_in_training(
+    network: Network, candidates: Tensor, hidden: Tensor, rows: Tensor, bias: Tensor
+) -> Tensor:
+    """B7 in a training step, which differentiates by the rows and biases that it gathered: the same gradients.
+
+    They are laid into copies of the tables; of an item that stands k times among the candidates, a k-th each time.
+    """
+    share = 1 / candidates.bincount(minlength=network.n_items)[candidates].unsqueeze(1)
+    whole = [
+        table.detach().index_add(0, candidates, share * (part - part.detach()))  # adds zeros, which carry the gradient
+        for table, part in ((network.item_out, rows), (network.bias_out, bias))
+    ]
+    return type(network).score(network, hidden, *whole)[:, candidates]
+
+
+def hard_coded(n_items: int, *settings: object, **more: object) -> Network:
+    """B9: one layer of 100 units, one-hot input and dropout .25, whatever was asked for. Bit KerasGRU4Rec."""
+    return Network(n_items, (100,), "gru", "one-hot", dropout_hidden=0.25)
+
+
+def one_hot_matrix(network: Network, clicked: Tensor) -> Tensor:
+    """B9: the clicks become rows of zeros and a one, made on the CPU, and a product finds the rows of the table.
+
+    Bit KerasGRU4Rec: B · N numbers are made, carried to the device and multiplied, where B rows could be read.
+    """
+    one_hot = F.one_hot(clicked.cpu(), network.n_items).float()
+    return one_hot.to(network.input_table.device) @ network.input_table
 
 
 def swapped_update_gate(cell: GRUCell, x: Tensor, state: Tensor) -> Tensor:

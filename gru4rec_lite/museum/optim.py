@@ -6,6 +6,8 @@ from torch import Tensor
 
 from ..optim import Adagrad
 
+STEPS_PER_DECAY = 10_000  # in GRU4Rec_TensorFlow
+
 
 def warm_accumulator(optimiser: Adagrad, start: float = 0.1) -> Adagrad:
     """B8: an accumulator that does not start at 0, TensorFlow's default. Bit GRU4Rec_TensorFlow."""
@@ -16,7 +18,7 @@ def warm_accumulator(optimiser: Adagrad, start: float = 0.1) -> Adagrad:
 
 
 def decay(optimiser: Adagrad, rate: float = 0.96) -> None:
-    """B8: after each step, a decay of the learning rate that the paper does not have. Bit GRU4Rec_TensorFlow."""
+    """B8: now and then, a decay of the learning rate that the paper does not have. Bit GRU4Rec_TensorFlow."""
     optimiser.lr *= rate
 
 

@@ -13,7 +13,7 @@ def negatives_with_hits(candidates: Tensor, targets: Tensor) -> Tensor:
 
 def negatives_with_target(candidates: Tensor, targets: Tensor) -> Tensor:
     """B13: every candidate is a negative, the lane's own target too. Bit several ports."""
-    return torch.ones(len(targets), len(candidates), dtype=torch.bool)
+    return candidates.new_ones(len(targets), len(candidates), dtype=torch.bool)
 
 
 def raw_counts(support: Tensor, n_samples: int, alpha: float, candidates: Tensor, lanes: int) -> Tensor:

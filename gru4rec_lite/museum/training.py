@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from unittest import mock
 
 import numpy as np
+from torch import Tensor
 
 from .. import training
 
@@ -15,11 +17,13 @@ def mean_of_step_means(losses: np.ndarray, widths: np.ndarray) -> float:
     return float(np.mean(losses))
 
 
+def mean_or_nan(total: Tensor, clicks: int, *where: object) -> float:
+    """B11: a loss that is not a number is passed over in silence. Bit Torch-GRU4Rec."""
+    return total.item() / clicks
+
+
 @contextmanager
 def nan_in_silence() -> Iterator[None]:
-    """B11: a loss that is not a number is passed over in silence. Bit Torch-GRU4Rec."""
-    kept, training._finite = training._finite, lambda total, clicks, *where: total.item() / clicks
-    try:
+    """Training does not stop at a loss that is not a number, for a while."""
+    with mock.patch.object(training, "_finite", mean_or_nan):
         yield
-    finally:
-        training._finite = kept
