@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .checks import require_device, require_integers, require_sessions, require_whole
+
 CHUNK = 131_072  # rows of the steps whose tensors are on the device at a time,
 STEPS = 4096  # and at most so many steps
 SESSIONS_AT_ONCE = 65_536  # whose lengths are Python numbers at a time
@@ -49,12 +51,13 @@ class SessionParallel:
     host.
 
     Raises:
-        ValueError: batch_size below 1.
+        ValueError: batch_size below 1, offsets that do not cut these items, a device that is not here.
     """
 
     def __init__(self, items, offsets, batch_size: int, device: torch.device | str = "cpu"):
-        if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-            raise ValueError(f"batch_size={batch_size!r}: must be a whole number of at least 1")
+        require_whole("batch_size", batch_size)
+        require_device("device", device)
+        require_sessions(items, offsets)
         self.device, self._items, offsets = device, np.asarray(items), np.asarray(offsets, dtype=np.int64)
         n_steps = np.diff(offsets) - 1  # a session of L clicks takes L - 1 steps
         self._first_click, self._n_steps = offsets[:-1][n_steps > 0], n_steps[n_steps > 0].astype(np.int32)
@@ -132,6 +135,8 @@ def padded(items, offsets, batch_size: int) -> Iterator[tuple[Tensor, Tensor, Te
     Yields:
         inputs ``(b, T)``, targets ``(b, T)`` and which cells are real ``(b, T)`` bool; in the others stands item 0.
     """
+    require_whole("batch_size", batch_size)
+    require_sessions(items, offsets)
     items, offsets = np.asarray(items), np.asarray(offsets)
     starts, n_pairs = offsets[:-1], np.diff(offsets) - 1
     starts, n_pairs = starts[n_pairs > 0], n_pairs[n_pairs > 0]
@@ -146,6 +151,8 @@ def padded(items, offsets, batch_size: int) -> Iterator[tuple[Tensor, Tensor, Te
 
 def padding_waste(lengths, batch_size: int) -> float:
     """Share of cells without a pair when sessions of ``lengths`` ``(S,)`` clicks are padded in their order."""
+    require_whole("batch_size", batch_size)
+    require_integers("lengths", lengths, 0, "clicks of each session (S,)")
     n_pairs = np.asarray(lengths)[np.asarray(lengths) > 1] - 1
     first = np.arange(0, len(n_pairs), batch_size)
     rows = np.diff(first, append=len(n_pairs))

@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .checks import require_one_of, require_whole
+
 
 class Cell(nn.Module):
     """What the cells share: weights per gate block, and the input half.
@@ -30,6 +32,8 @@ class Cell(nn.Module):
     n_states = 1  # S
 
     def __init__(self, n_in: int | None, units: int):
+        require_whole("n_in", 1 if n_in is None else n_in)
+        require_whole("units", units)
         super().__init__()
         self.units = units
         if n_in is not None:
@@ -48,6 +52,7 @@ class Cell(nn.Module):
 
     def zeros(self, lanes: int) -> Tensor:
         """The state before the first click: ``(lanes, S, H)`` zeros on the cell's device."""
+        require_whole("lanes", lanes, 0)
         return self.weight_hh.new_zeros(lanes, self.n_states, self.units)
 
     def input_gates(self, x: Tensor) -> Tensor:
@@ -60,6 +65,11 @@ class Cell(nn.Module):
 
     def forward(self, x: Tensor, state: Tensor) -> Tensor:
         """``(B, I), (B, S, H) -> (B, S, H)``."""
+        if x.ndim != 2 or state.shape != (len(x), self.n_states, self.units):  # one state would count for all lanes
+            raise ValueError(
+                f"state={tuple(state.shape)}: must be (B, {self.n_states}, {self.units}), with the B of x (B, I), here "
+                f"{tuple(x.shape)}"
+            )
         return self.step(self.input_gates(x), state)
 
 
@@ -105,8 +115,7 @@ class GRUCell(Cell):
     n_gates = 3
 
     def __init__(self, n_in: int | None, units: int, reset: str = "after"):
-        if reset not in ("before", "after"):
-            raise ValueError(f"reset={reset!r}: must be 'before' (the paper) or 'after' (torch)")
+        require_one_of("reset", reset, ("before", "after"))
         self.reset = reset
         super().__init__(n_in, units)
         if reset == "after":

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import warnings
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +32,8 @@ def read_columns(path: Path, wanted: dict[str, str], time: str) -> pd.DataFrame:
         time: which of them holds the time.
     """
     if not path.is_file():
-        raise ClickLogError(f"There is no click log at {path.absolute()}. Remedy: check path={str(path)!r}.")
+        folder = ", which is a folder" if path.is_dir() else ""
+        raise ClickLogError(f"There is no click log at {path.absolute()}{folder}. Remedy: check path={str(path)!r}.")
     is_text = path.suffix.lower() != ".parquet"
     try:
         table = _read_text(path, wanted) if is_text else _read_parquet(path, wanted)
@@ -58,7 +60,9 @@ def _read_parquet(path: Path, wanted: dict[str, str]) -> pa.Table:
 def _read_text(path: Path, wanted: dict[str, str]) -> pa.Table:
     """Every wanted column as text."""
     with _open(path) as stream:
-        header = stream.read(2**16).decode("utf-8-sig", errors="replace").partition("\n")[0].rstrip("\r")
+        header = re.split("[\r\n]", stream.read(2**16).decode("utf-8-sig", errors="replace"), maxsplit=1)[0]
+    if "\0" in header or "\ufffd" in header:  # UTF-16, Latin-1, or no text at all
+        raise ClickLogError(f"{path} cannot be read: its first line is no UTF-8. Remedy: save it again as UTF-8.")
     delimiter = max("\t,;|", key=header.count)
     _require_all(path, next(csv.reader([header], delimiter=delimiter), []), wanted)
     as_text = pa.csv.ConvertOptions(
@@ -102,7 +106,7 @@ def _open(path: Path) -> IO[bytes]:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     if len(names) != 1 or Path(names[0]).suffix.lower() not in (".csv", ".tsv"):
-        raise ValueError(f"path={str(path)!r} must be a .csv, .tsv or .parquet file (csv and tsv also as .gz or .zip)")
+        raise ValueError(f"path={str(path)!r}: must be a .csv, .tsv or .parquet file (csv and tsv also as .gz or .zip)")
     if kind == ".zip":
         return zipfile.ZipFile(path).open(names[0])
     return pa.input_stream(path, compression="gzip" if kind == ".gz" else None)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .checks import require_flag, require_path, require_that
 from .clickfile import read_columns
 from .columns import COLUMNS, ClickLogError, check, checked, numbered, rows_kept, seconds
 from .order import differ, in_order, in_time, pick, squeeze
@@ -47,13 +48,15 @@ def read(
     Raises:
         ClickLogError: there is no such file, a column is missing, a row cannot be used.
     """
+    require_path("path", path)
+    _check_names(session, item, time, keep)
     names = {own: name for own, name in zip((session, item, time), COLUMNS, strict=True) if own is not None}
-    if isinstance(keep, str) or set(keep) & set(names.values()) - set(names):
-        raise ValueError(f"{keep=} must be a list of names, but not {', '.join(names.values())}: those are given anew")
+    if set(keep) & set(names.values()) - set(names):
+        raise ValueError(f"{keep=}: must be names, but not {', '.join(names.values())}: those are given anew")
     arguments = [("session", session), ("item", item), ("time", time), *(("keep", column) for column in keep)]
     named = [(column, argument) for argument, column in arguments if column is not None]
     if len(dict(named)) < len(named):
-        raise ValueError(f"{session=}, {item=}, {time=}, {keep=} must name different columns")
+        raise ValueError(f"{session=}, {item=}, {time=}, {keep=}: must name different columns")
     frame = check(read_columns(Path(path), dict(named), time), ids=[own for own in names if own != time], time=time)
     return frame.rename(columns=names)
 
@@ -90,6 +93,7 @@ def split_by_time(clicks: pd.DataFrame, days: float = 14, verbose: bool = True) 
     start after it; sessions that cross it go to neither. A printed line counts them, and so does ``attrs["crossing"]``.
     """
     _positive(numbers.Real, days=days)
+    require_flag("verbose", verbose)
     frame, times = checked(clicks)
     session, ids = numbered(frame["SessionId"])
     is_late = times > times.max() - days * 86400
@@ -124,6 +128,8 @@ def prepare(
     Split by time first: an item's support must not be counted on test clicks.
     """
     _positive(numbers.Integral, min_session=min_session, min_support=min_support)
+    require_flag("drop_repeats", drop_repeats)
+    require_flag("verbose", verbose)
     frame, times = checked(clicks)
     (session, session_ids), (item, item_ids) = numbered(frame["SessionId"]), numbered(frame["ItemId"])
     reasons = {
@@ -196,6 +202,7 @@ def encode(clicks: pd.DataFrame, items: pd.Index | None = None) -> Sessions:
         items: the item index of the training clicks, for a test log: items that it lacks get the number -1. None: the
             index is made from these clicks, in sorted order.
     """
+    _check_items(items)
     frame, times = checked(clicks, allow_empty=items is not None)
     item, found = numbered(frame["ItemId"])
     clicked = np.flatnonzero(np.bincount(item, minlength=len(found)))  # (N,) the items that have a click
@@ -226,6 +233,23 @@ def encode(clicks: pd.DataFrame, items: pd.Index | None = None) -> Sessions:
     return Sessions(pick(number, item, out=item), offsets, times, index, np.asarray(ids.take(by_start)))
 
 
+def _check_names(session: Any, item: Any, time: Any, keep: Any) -> None:
+    require_that("session", session, session is None or isinstance(session, str), "the name of a column, or None")
+    require_that("item", item, isinstance(item, str), "the name of a column")
+    require_that("time", time, isinstance(time, str), "the name of a column")
+    is_list = isinstance(keep, (list, tuple, pd.Index)) and all(isinstance(column, str) for column in keep)
+    require_that("keep", keep, is_list, "a list of names of columns")
+
+
+def _check_items(items: Any) -> None:
+    is_list = items is None or (hasattr(items, "__len__") and not isinstance(items, (str, bytes, dict, set)))
+    require_that("items", items, is_list and getattr(items, "ndim", 1) == 1, "a list of item ids, as model.items is")
+    if items is not None and pd.isna(pd.Index(items)).any():
+        raise ValueError(
+            f"items: must hold an id in every place, and place {pd.isna(pd.Index(items)).argmax()} is empty"
+        )
+
+
 def _by_start(begin: np.ndarray, ids: pd.Index, number: np.ndarray) -> np.ndarray:
     """``(S,)`` these session numbers in order of their begin, then id; begins and ids are ``(K,)``, by number."""
     number = number[in_time(begin[number])]
@@ -242,4 +266,4 @@ def _positive(kind: type, **settings: Any) -> None:
     noun = "integer" if kind is numbers.Integral else "number"
     for name, value in settings.items():
         if isinstance(value, bool) or not (isinstance(value, kind) and 0 < float(value) < math.inf):  # type: ignore[arg-type]
-            raise ValueError(f"{name}={value!r} must be a positive {noun}")
+            raise ValueError(f"{name}={value!r}: must be a positive {noun}")

@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from . import order
+from .checks import require_flag, require_that
 
 FROM_FILE = "; from a file: clicks = pandas.read_csv(…) or read_parquet(…) first, every function takes such a frame"
 COLUMNS = ("SessionId", "ItemId", "Time")
@@ -47,8 +48,13 @@ def checked(
     clicks: pd.DataFrame, ids: Sequence[str] = COLUMNS[:2], time: str = COLUMNS[2], allow_empty: bool = False
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """``check``, with the times ``(n,)`` in seconds, int64 or float64 as they stand; not to be written to."""
+    require_that("ids", ids, isinstance(ids, (list, tuple)), "a list of names of columns")
+    require_flag("allow_empty", allow_empty)
     if not isinstance(clicks, pd.DataFrame):
-        raise ClickLogError(f"clicks must be a DataFrame with {', '.join(COLUMNS)}, not a {type(clicks).__name__}")
+        raise ClickLogError(
+            f"A click log must be a DataFrame with the columns {', '.join(map(repr, (*ids, time)))}, not a "
+            f"{type(clicks).__name__}. Remedy: clicks.read(path) makes one from a file."
+        )
     for column in (*ids, time):
         require(column, clicks.columns, f"rename it: clicks.rename(columns={{'its name': {column!r}}})")
     if len(clicks) == 0 and not allow_empty:
@@ -67,6 +73,8 @@ def seconds(column: pd.Series) -> np.ndarray:
     Raises ClickLogError for text, for a missing time, and for numbers beyond 1e11 (the year 5138), since those are
     milliseconds.
     """
+    if not isinstance(column, pd.Series):
+        raise ClickLogError(f"column must be a pandas Series, such as clicks['Time'], not a {type(column).__name__}")
     return _clock(column).astype(np.float64)
 
 
@@ -108,6 +116,7 @@ def plain_ids(column: pd.Series) -> pd.Series:
     refuse(column.isna(), column, "is not an id", "drop these rows, or give them an id")
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
+    _refuse_no_unicode(column)
     if isinstance(column.dtype, pd.StringDtype) or len(column) == 0:
         return column
     if column.dtype.kind in "iu":
@@ -125,6 +134,18 @@ def plain_ids(column: pd.Series) -> pd.Series:
     beyond = [not low <= value < high for value in column]
     refuse(beyond, column, "does not fit in 64 bits", f"clicks[{column.name!r}].astype(str)")
     return column.astype(np.uint64 if is_large else np.int64)
+
+
+def _refuse_no_unicode(column: pd.Series) -> None:
+    """ClickLogError about text that no file in UTF-8 can hold: a model that knows such an id could not be loaded."""
+    if column.dtype != object and getattr(column.dtype, "storage", "pyarrow") != "python":
+        return  # what Arrow holds is UTF-8
+    try:
+        "".join(value for value in column if isinstance(value, str)).encode()
+    except UnicodeEncodeError:
+        bad = [isinstance(v, str) and v.encode(errors="replace") != v.encode(errors="surrogatepass") for v in column]
+        remedy = f"clicks[{column.name!r}].str.encode('utf-8', 'replace').str.decode('utf-8')"
+        refuse(bad, column, "is no Unicode text", remedy)
 
 
 def numbered(column: pd.Series) -> tuple[np.ndarray, pd.Index]:

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from . import columns
 from . import dataset_readers as readers
+from .checks import require_one_of
 from .dataset_registry import REGISTRY, DataSet
 
 
@@ -35,8 +36,7 @@ def load(name: str) -> pd.DataFrame:
         ValueError: there is no data set of that name.
         DatasetUnavailable: its file is not here and cannot be downloaded, or is another one than the publisher's.
     """
-    if name not in REGISTRY:
-        raise ValueError(f"name={name!r}: must be one of {', '.join(map(repr, REGISTRY))}")
+    require_one_of("name", name, REGISTRY)
     entry = REGISTRY[name]
     places = [_find(entry, file) for file in entry.files]
     try:

@@ -15,6 +15,7 @@ import torch
 
 from . import clicks as click_log
 from . import metrics
+from .checks import require_model, require_number, require_one_of, require_that, require_whole
 
 PER_PREDICTION = ("ranks", "sessions", "positions", "targets")
 
@@ -103,6 +104,7 @@ class Result:
         group = np.asarray(group)
         if group.shape != self.ranks.shape:
             raise ValueError(f"group: {group.shape} labels for {self.n_predictions} predictions; give one for each")
+        _check_labels(group)
         rows = []
         for label in np.unique(group):
             here = group == label
@@ -139,12 +141,8 @@ def evaluate(model, test: pd.DataFrame, cutoffs: tuple[int, ...] = (5, 10, 20), 
         ClickLogError: the log cannot be used.
     """
     metrics.check_cutoffs(cutoffs)
-    if ties not in metrics.TIES:
-        raise ValueError(f"ties={ties!r}: must be one of {', '.join(metrics.TIES)}")
-    if not hasattr(model, "items"):
-        raise ValueError(
-            f"model: this {type(model).__name__} has not learned anything yet, it has no items; fit it first"
-        )
+    require_one_of("ties", ties, metrics.TIES)
+    require_model("model", model)
     log = click_log.encode(test, model.items)
     is_target = np.ones(len(log.items), dtype=bool)  # every click but the first of its session
     is_target[log.offsets[:-1]] = False
@@ -193,6 +191,10 @@ def compare(
     Raises:
         ValueError: the two know different items; their predictions cannot be paired.
     """
+    require_model("model", model)
+    require_model("other", other)
+    metrics.check_cutoffs((cutoff,), "cutoff")
+    _check_interval(level, n, seed)
     if set(model.items) != set(other.items):
         raise ValueError("the two models know different items: fit them on the same clicks")
     first, second = evaluate(model, test, (cutoff,)), evaluate(other, test, (cutoff,))
@@ -203,11 +205,19 @@ def compare(
     return _with_interval(frame, a - b, first.sessions, level, n, seed).rename(columns={"value": "difference"})
 
 
+def _check_labels(group: np.ndarray) -> None:
+    fits = not pd.isna(group).any() and not pd.api.types.infer_dtype(group).startswith("mixed")
+    require_that("group", group.tolist(), fits, "labels of one kind, all text or all numbers")
+
+
+def _check_interval(level: float, n: int, seed: int) -> None:
+    require_number("level", level, 0, 1, above=True, below=True)
+    require_whole("n", n)
+    require_whole("seed", seed, 0)
+
+
 def _with_interval(frame, values, sessions, level: float, n: int, seed: int) -> pd.DataFrame:
-    if n < 1:
-        raise ValueError(f"n={n}: must be at least 1 resample")
-    if not 0 < level < 1:
-        raise ValueError(f"level={level}: must be between 0 and 1, for example 0.95")
+    _check_interval(level, n, seed)
     means = metrics.bootstrap(values, sessions, n, seed)
     frame["value"] = [_mean(v) for v in values.T]
     frame["low"], frame["high"] = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)

@@ -3,13 +3,16 @@
 Every loss takes ``scores`` ``(B, C)`` and ``is_negative`` ``(B, C)`` and returns one loss per lane ``(B,)``. Candidate
 ``i < B`` is lane ``i``'s own target, so the targets stand on the diagonal. Which of the other candidates are negatives
 of which lane is said by ``is_negative`` alone: the target never is, nor is an accidental hit (another candidate that is
-the same item). A lane without negatives has loss 0 and gradient 0.
+the same item). A lane without negatives has loss 0 and gradient 0. Tensors of other shapes or types: ValueError.
 """
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -29,6 +32,7 @@ def cross_entropy(scores: Tensor, is_negative: Tensor) -> Tensor:
     Source: Hidasi & Karatzoglou, "Recurrent neural networks with top-k gains", CIKM 2018, §3.1 (the stable form: the
     2016 code took the logarithm of a softmax that had already been rounded to zero).
     """
+    _check_scores(scores, is_negative)
     target = scores.diagonal()
     competing = scores.masked_fill(~is_negative, -float("inf"))
     # logaddexp would give nan gradients for a lane without negatives (-inf), so the target takes part in one logsumexp
@@ -49,6 +53,7 @@ def bpr(scores: Tensor, is_negative: Tensor) -> Tensor:
 
     Source: Hidasi et al., "Session-based recommendations with recurrent neural networks", ICLR 2016, §3.3.
     """
+    _check_scores(scores, is_negative)
     return masked_mean(-F.logsigmoid(_target(scores) - scores), is_negative)
 
 
@@ -66,6 +71,7 @@ def top1(scores: Tensor, is_negative: Tensor) -> Tensor:
 
     Source: Hidasi et al., "Session-based recommendations with recurrent neural networks", ICLR 2016, §3.3.
     """
+    _check_scores(scores, is_negative)
     return masked_mean(_top1_pair(scores), is_negative)
 
 
@@ -84,6 +90,9 @@ def bpr_max(scores: Tensor, is_negative: Tensor, bpreg: float = 1.0) -> Tensor:
 
     Source: Hidasi & Karatzoglou, "Recurrent neural networks with top-k gains", CIKM 2018, §3.3.
     """
+    _check_scores(scores, is_negative)
+    if isinstance(bpreg, bool) or not isinstance(bpreg, numbers.Real) or not 0 <= bpreg < math.inf:
+        raise ValueError(f"bpreg={bpreg!r}: must be a number of at least 0")
     log_weight = _log_softmax_over(scores, is_negative)
     # in logarithms throughout: a product w·σ rounds to 0 long before its logarithm stops being a number
     log_win = (log_weight + F.logsigmoid(_target(scores) - scores)).masked_fill(~is_negative, -float("inf"))
@@ -107,7 +116,20 @@ def top1_max(scores: Tensor, is_negative: Tensor) -> Tensor:
 
     Source: Hidasi & Karatzoglou, "Recurrent neural networks with top-k gains", CIKM 2018, §3.3.
     """
+    _check_scores(scores, is_negative)
     return _weighted(_top1_pair(scores), _log_softmax_over(scores, is_negative), is_negative)
+
+
+def _check_scores(scores: Tensor, is_negative: Tensor) -> None:
+    """ValueError unless these are ``(B, C)`` floats and bools with B <= C: a single row would count for all lanes."""
+    for name, given in (("scores", scores), ("is_negative", is_negative)):
+        if not isinstance(given, Tensor) or given.ndim != 2:
+            raise ValueError(f"{name}={getattr(given, 'shape', given)}: must be a tensor (B, C)")
+    if not scores.dtype.is_floating_point or scores.shape[0] > scores.shape[1]:
+        raise ValueError(f"scores={scores.dtype}, {tuple(scores.shape)}: must be floats (B, C), and B no more than C")
+    if is_negative.dtype != torch.bool or is_negative.shape != scores.shape:
+        here = f"is_negative={is_negative.dtype}, {tuple(is_negative.shape)}"
+        raise ValueError(f"{here}: must be bool, of the shape of scores, {tuple(scores.shape)}")
 
 
 LOSSES: dict[str, Callable[..., Tensor]] = {

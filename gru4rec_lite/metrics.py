@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .checks import require_one_of, require_tensor, require_that, require_whole
+
 TIES = ("conservative", "standard", "median")
 COMPARED_AT_ONCE = 2_000_000  # comparisons held at a time
 
@@ -32,8 +34,7 @@ def rank_of_target(scores: Tensor, targets: Tensor, ties: str = "conservative") 
     Raises:
         ValueError: an unknown tie rule, or scores that are not numbers.
     """
-    if ties not in TIES:
-        raise ValueError(f"ties={ties!r}: must be one of {', '.join(TIES)}")
+    _check_scores(scores, targets)
     return checked_ranks(doubled_rank(scores, targets, ties))
 
 
@@ -41,6 +42,7 @@ def doubled_rank(scores: Tensor, targets: Tensor, ties: str) -> Tensor:
     """Twice each row's rank, 0 where a score is NaN: ``(P, N), (P,) -> (P,)`` int64, exact, and nothing that waits for
     the device. Read many of them at once with `checked_ranks`.
     """
+    require_one_of("ties", ties, TIES)
     target = scores.gather(1, targets.to(scores.device).unsqueeze(1))  # (P, 1), of the very scores it is compared with
     if ties == "standard":
         doubled = 2 * _count(torch.gt, scores, target) + 2
@@ -79,6 +81,8 @@ def largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
     `torch.topk` takes equal scores in any order, and another one on another machine.
     """
+    require_that("scores", scores, isinstance(scores, Tensor) and scores.ndim == 2, "a tensor (P, N)")
+    require_whole("k", k)
     if k >= scores.shape[1]:
         return scores.sort(dim=1, descending=True, stable=True)
     values, place = scores.topk(k + 1, dim=1)
@@ -104,13 +108,44 @@ def check_cutoffs(cutoffs: Any, name: str = "cutoffs") -> None:
         raise ValueError(f"{name}={cutoffs[0]!r}: must be a whole number of at least 1")
 
 
+def _check_scores(scores: Tensor, targets: Tensor) -> None:
+    require_that("scores", scores, isinstance(scores, Tensor) and scores.ndim == 2, "a tensor (P, N)")
+    require_tensor("targets", targets, 1, whole=True)
+    require_that("targets", targets, len(targets) == len(scores), f"one for each of the {len(scores)} rows of scores")
+    if len(targets) and not 0 <= int(targets.min()) <= int(targets.max()) < scores.shape[1]:
+        place = int(((targets < 0) | (targets >= scores.shape[1])).int().argmax())
+        raise ValueError(f"targets[{place}]={int(targets[place])}: must be an item number, 0 to {scores.shape[1] - 1}")
+
+
+def _check_ranks(ranks: np.ndarray) -> None:
+    row = np.asarray(ranks)
+    require_that(
+        "ranks", ranks, row.ndim == 1 and (row.dtype.kind in "iuf" or len(row) == 0), "numbers in one row (P,)"
+    )
+    bad = ~(row >= 1)
+    if bad.any():
+        raise ValueError(f"ranks[{bad.argmax()}]={row[bad.argmax()]}: must be at least 1, the rank of the best item")
+
+
+def _check_values(values: np.ndarray, sessions: np.ndarray) -> None:
+    table, session = np.asarray(values), np.asarray(sessions)
+    is_table = table.ndim in (1, 2) and (table.dtype.kind in "biuf" or len(table) == 0)
+    require_that("values", values, is_table, "numbers (P,) or (P, M), one or some of each prediction")
+    fits = session.shape == table.shape[:1]
+    require_that("sessions", sessions, fits, f"the session of each prediction, ({len(table)},)")
+
+
 def recall_at(ranks: np.ndarray, cutoff: int) -> np.ndarray:
     """Per prediction 1 if the target is among the first ``cutoff``, else 0: ``(P,) -> (P,)``. Recall@k is the mean."""
+    _check_ranks(ranks)
+    require_whole("cutoff", cutoff)
     return (np.asarray(ranks) <= cutoff).astype(float)
 
 
 def mrr_at(ranks: np.ndarray, cutoff: int) -> np.ndarray:
     """Per prediction 1/rank if the target is in the first ``cutoff``, else 0: ``(P,) -> (P,)``. MRR@k is the mean."""
+    _check_ranks(ranks)
+    require_whole("cutoff", cutoff)
     ranks = np.asarray(ranks, dtype=float)
     return np.where(ranks <= cutoff, 1.0 / ranks, 0.0)
 
@@ -129,12 +164,14 @@ def sampled_recall_at(ranks: np.ndarray, cutoff: int, n_items: int, n_sampled: i
     """
     from scipy.stats import hypergeom  # late: takes most of a second to import
 
-    check_cutoffs((cutoff,), "cutoff")
-    check_cutoffs((n_sampled,), "n_sampled")
+    _check_ranks(ranks)
+    require_whole("cutoff", cutoff)
+    require_whole("n_items", n_items, 2)
+    require_whole("n_sampled", n_sampled)
     ranks = np.asarray(ranks)
     if not n_sampled < n_items:
         raise ValueError(f"n_sampled={n_sampled}: must be between 1 and the {n_items - 1} items other than the target")
-    if len(ranks) and not 1 <= ranks.min() <= ranks.max() <= n_items:
+    if len(ranks) and ranks.max() > n_items:
         raise ValueError(f"ranks: from {ranks.min():g} to {ranks.max():g}; must be between 1 and n_items={n_items}")
     return hypergeom.cdf(cutoff - 1, n_items - 1, np.ceil(ranks) - 1, n_sampled)
 
@@ -154,6 +191,9 @@ def bootstrap(values: np.ndarray, sessions: np.ndarray, n: int = 1000, seed: int
 
     Source: Efron & Tibshirani, "An introduction to the bootstrap", 1993, ch. 8 (resample the independent unit).
     """
+    require_whole("n", n)
+    require_whole("seed", seed, 0)
+    _check_values(values, sessions)
     values = np.asarray(values, dtype=float)
     flat = values[:, None] if values.ndim == 1 else values
     _, number = np.unique(sessions, return_inverse=True)

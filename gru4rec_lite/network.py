@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .cells import CELLS, Cell, glorot_blocks_
+from .checks import require_integers, require_number, require_one_of, require_that, require_whole
 
 EMBEDDINGS = ("one-hot", "separate", "shared")
 OUTPUTS = ("linear", "tanh", "elu")
@@ -51,6 +52,18 @@ class Network(nn.Module):
         dropout_embed: float = 0.0,
         dropout_hidden: float = 0.0,
     ):
+        require_whole("n_items", n_items)
+        require_that(
+            "layers", layers, isinstance(layers, tuple) and len(layers) > 0, "units of each layer, such as (100,)"
+        )
+        require_integers("layers", layers, 1, "units of each layer")
+        require_one_of("cell", cell, CELLS)
+        require_one_of("embedding", embedding, EMBEDDINGS)
+        require_whole("embedding_size", 1 if embedding_size is None else embedding_size)
+        require_one_of("output", output, OUTPUTS)
+        require_number("elu", elu, 0, above=True)
+        require_number("dropout_embed", dropout_embed, 0, 1, below=True)
+        require_number("dropout_hidden", dropout_hidden, 0, 1, below=True)
         super().__init__()
         self.n_items, self.output, self.elu = n_items, output, elu
         self.dropout_embed, self.dropout_hidden = dropout_embed, dropout_hidden
@@ -100,6 +113,10 @@ class Network(nn.Module):
 
     def score(self, hidden: Tensor, rows: Tensor, bias: Tensor) -> Tensor:
         """Scores of the candidates whose output rows and biases are given: ``(b, H), (C, H), (C, 1) -> (b, C)``."""
+        if bias.shape != (len(rows), 1):  # a single bias would count for every candidate
+            raise ValueError(
+                f"bias={tuple(bias.shape)}: must be ({len(rows)}, 1), one for each row of {tuple(rows.shape)}"
+            )
         scores = torch.addmm(bias.squeeze(1), hidden, rows.T)
         if self.output == "tanh":
             return scores.tanh()

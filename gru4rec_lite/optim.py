@@ -13,6 +13,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .checks import require_number, require_tensor, require_that
+
 EPS = 1e-6
 
 
@@ -28,10 +30,9 @@ class Adagrad:
     """
 
     def __init__(self, parameters: dict[str, Tensor], lr: float, momentum: float = 0.0):
-        if not lr > 0:
-            raise ValueError(f"learning_rate={lr}: must be above 0")
-        if not 0 <= momentum < 1:
-            raise ValueError(f"momentum={momentum}: must be at least 0 and below 1")
+        _check_parameters(parameters)
+        require_number("lr", lr, 0, above=True)
+        require_number("momentum", momentum, 0, 1, below=True)
         self.parameters = {name: p.detach() for name, p in parameters.items()}
         self.lr, self.momentum = lr, momentum
         kinds = ("acc", "velocity") if momentum else ("acc",)
@@ -40,6 +41,9 @@ class Adagrad:
 
     def update(self, name: str, grad: Tensor) -> None:
         """Update a whole parameter in place with a gradient of its shape."""
+        self._check_name(name)
+        if grad.shape != self.parameters[name].shape:  # (1, 1) would be taken for the gradient of every number
+            raise ValueError(f"grad={tuple(grad.shape)}: must be {tuple(self.parameters[name].shape)}, as {name!r} is")
         acc = self.state[f"acc.{name}"].addcmul_(grad, grad)
         change = (acc + EPS).rsqrt_().mul_(grad).mul_(-self.lr)  # in place: allocations cost more than arithmetic here
         if self.momentum:
@@ -54,6 +58,10 @@ class Adagrad:
             rows: ``(R,)`` int64 row numbers, repeats allowed.
             grad: ``(R, W)`` gradient of each occurrence.
         """
+        self._check_name(name)
+        require_tensor("rows", rows, 1, whole=True)
+        if grad.shape != (len(rows), *self.parameters[name].shape[1:]):
+            raise ValueError(f"grad={tuple(grad.shape)}: must be a row of {name!r} for each of the {len(rows)} rows")
         table, acc = self.parameters[name], self.state[f"acc.{name}"]
         if len(rows) > len(table) and not self.momentum:
             # fewer rows than occurrences: update them all; a gradient of 0 changes nothing where there is no momentum
@@ -72,6 +80,15 @@ class Adagrad:
         # all repeats of a row write the same value, so it does not matter which of them is last
         acc.index_copy_(0, rows, new_acc)
         table.index_copy_(0, rows, change.add_(table.index_select(0, rows)))
+
+    def _check_name(self, name: str) -> None:
+        if name not in self.parameters:
+            raise ValueError(f"name={name!r}: must be one of {', '.join(map(repr, self.parameters))}")
+
+
+def _check_parameters(parameters: dict[str, Tensor]) -> None:
+    named = isinstance(parameters, dict) and all(isinstance(p, Tensor) for p in parameters.values())
+    require_that("parameters", parameters, named, "a dict of tensors by name, such as dict(network.named_parameters())")
 
 
 def row_sums(grad: Tensor, rows: Tensor, n_rows: int) -> Tensor:

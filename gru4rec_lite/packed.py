@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .cells import Cell
+from .checks import require_offsets, require_sessions, require_that
 from .network import Network
 
 
@@ -31,6 +32,7 @@ def hidden_states(network: Network, items: np.ndarray, offsets: np.ndarray) -> T
     Returns:
         ``(P, H)`` in session order.
     """
+    _check_clicks(items, offsets, network.n_items)
     click, widths, place = side_by_side(offsets)
     device = network.item_out.device
     clicked = torch.from_numpy(items[click]).to(device)
@@ -46,6 +48,12 @@ def hidden_states(network: Network, items: np.ndarray, offsets: np.ndarray) -> T
             after.append(state[:, 0])
         x = torch.cat(after)
     return x[torch.from_numpy(place).to(device)]
+
+
+def _check_clicks(items: np.ndarray, offsets: np.ndarray, n_items: int) -> None:
+    """ValueError unless these are sessions; of the items only those are looked at that are played here."""
+    here = items[offsets[0] : offsets[-1]] if isinstance(items, np.ndarray) and items.ndim == 1 else items
+    require_sessions(here, offsets - offsets[0], n_items)
 
 
 def side_by_side(offsets: np.ndarray) -> tuple[np.ndarray, list[int], np.ndarray]:
@@ -71,6 +79,8 @@ def side_by_side(offsets: np.ndarray) -> tuple[np.ndarray, list[int], np.ndarray
 
 def whole_sessions(offsets: np.ndarray, clicks: int) -> Iterator[tuple[int, int]]:
     """First and end of runs of sessions of at most so many clicks together, but at least one session."""
+    require_that("offsets", offsets, isinstance(offsets, np.ndarray), "a NumPy array, as clicks.encode gives it")
+    require_offsets(offsets)
     first = 0
     while first < len(offsets) - 1:
         end = max(first + 1, int(np.searchsorted(offsets, offsets[first] + clicks, side="right")) - 1)

@@ -6,6 +6,7 @@ nothing else.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 import warnings
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from . import clicks as click_log
 from . import files, metrics
+from .checks import require_list, require_path, require_that, require_unicode, require_whole
 from .settings import plain
 
 SCORES_AT_ONCE = 2_000_000  # numbers in a block of scores
@@ -78,6 +80,9 @@ class Recommender:
             k: length of the list, at least 1; more than the catalogue gives the whole catalogue.
             times: when they were clicked (datetimes or seconds), for models that use it; None: all at once, at `clock`.
             exclude: item ids never to recommend.
+
+        Raises:
+            ValueError: an argument that is none of this, a model that has not learned yet, scores that are not numbers.
         """
         return self.recommend_many([history], k, None if times is None else [times], exclude)[["ItemId", "score"]]
 
@@ -86,11 +91,12 @@ class Recommender:
     ) -> pd.DataFrame:
         """The k best items for each of many histories: columns history (its place in the list), rank, ItemId, score."""
         self._check_fitted()
-        if times is not None and len(times) != len(sessions):
-            raise ValueError(f"times: {len(times)} of them for {len(sessions)} histories; give one list for each")
+        _check_sessions(sessions, times)
+        require_whole("k", k)
+        require_list("exclude", exclude, ordered=False)
         numbers, seconds = [], []
         for s, history in enumerate(sessions):
-            _require_list("history", history)
+            require_list("history", history)
             clicked = self._numbers(history) if len(history) else np.array([UNKNOWN])
             at = np.full(len(clicked), self.clock) if times is None else _seconds(times[s], len(history), len(clicked))
             # one more click, unknown: the prediction before it, the session's last, is the one that is asked for
@@ -125,6 +131,7 @@ class Recommender:
     def save(self, path: str | Path) -> None:
         """Save settings, item ids and what was learned as safetensors; nothing in the file is ever executed."""
         self._check_fitted()
+        require_path("path", path)
         settings = {name: plain(value) for name, value in asdict(self).items()}  # type: ignore[call-overload]
         header = {"model": type(self).__name__, "settings": settings}
         files.write(path, {**self.tensors(), ITEMS: files.to_bytes(self.items.tolist())}, header)
@@ -132,6 +139,8 @@ class Recommender:
     @classmethod
     def load(cls, path: str | Path, **overrides: Any) -> Self:
         """Load what `save` wrote; ``overrides`` replace settings, for example ``device="cpu"``."""
+        require_path("path", path)
+        cls._check_settings(overrides)
         tensors, header = files.read(path)
         kind = header.get("model", "file of another kind")
         if kind == "checkpoint":
@@ -153,6 +162,16 @@ class Recommender:
                 f"this {type(self).__name__} has not learned anything yet: call fit(clicks) or load(path) first"
             )
 
+    @classmethod
+    def _check_settings(cls, overrides: dict[str, Any]) -> None:
+        """ValueError for a setting that the model does not have."""
+        known: list[str] = [s.name for s in dataclasses.fields(cls)] if dataclasses.is_dataclass(cls) else []
+        for name, value in overrides.items():
+            if name not in known:
+                raise ValueError(
+                    f"{name}={value!r}: {cls.__name__} has no such setting; must be one of {', '.join(known) or 'none'}"
+                )
+
     def _numbers(self, history: Sequence[Any]) -> np.ndarray:
         """Item numbers of ids; unknown ids are named in a warning."""
         numbers = self._find(history)
@@ -171,14 +190,14 @@ class Recommender:
 
     def _lists(self, scores: Tensor, k: int, exclude: Sequence[Any]) -> pd.DataFrame:
         """The k best of each row of scores ``(P, N)``, one list after the other: columns rank, ItemId, score."""
-        if not isinstance(k, (int, np.integer)) or k < 1:
-            raise ValueError(f"k={k!r}: must be a whole number of at least 1")
-        _require_list("exclude", exclude)
+        require_whole("k", k)
+        require_list("exclude", exclude, ordered=False)
         excluded = self._find(exclude) if len(exclude) else np.empty(0, dtype=np.int64)
         allowed = np.delete(np.arange(scores.shape[1]), excluded[excluded >= 0])
         if len(excluded):
             scores = scores[:, torch.from_numpy(allowed).to(scores.device)]
         values, best = metrics.largest(scores, int(k))
+        _check_numbers(values)
         rank = np.tile(np.arange(1, best.shape[1] + 1), len(best))
         ids = self.items[allowed[best.cpu().numpy().ravel()]]
         return pd.DataFrame({"rank": rank, "ItemId": ids, "score": values.cpu().numpy().ravel()})
@@ -186,14 +205,35 @@ class Recommender:
 
 def _seconds(times: Any, n_clicks: int, length: int) -> np.ndarray:
     """Times of a history in seconds; zeros ``(length,)`` for a history without clicks."""
-    if len(times) != n_clicks:
-        raise ValueError(f"times: {len(times)} for a history of {n_clicks} clicks; give one for each")
+    _check_times(times, n_clicks)
     return click_log.seconds(pd.Series(times, name="times")) if n_clicks else np.zeros(length)
 
 
-def _require_list(name: str, ids: Any) -> None:
-    if isinstance(ids, str) or not hasattr(ids, "__len__"):
-        raise ValueError(f"{name}={ids!r}: must be a list of item ids, here [{ids!r}]")
+def _check_numbers(best: Tensor) -> None:
+    """ValueError if a score is NaN, which is sorted to the top of its list."""
+    if bool(best.isnan().any()):
+        raise ValueError(
+            "scores: not a number (NaN) for some item, so the list would be meaningless. Did the training diverge?"
+        )
+
+
+def _check_sessions(sessions: Any, times: Any) -> None:
+    """ValueError unless these are histories, with a list of times for each if there are times."""
+    is_list = hasattr(sessions, "__len__") and not isinstance(sessions, (str, bytes, dict, set, pd.DataFrame))
+    require_that("sessions", sessions, is_list, "a list of histories, each a list of item ids")
+    if times is not None:
+        is_list = hasattr(times, "__len__") and not isinstance(times, (str, bytes, dict, set))
+        require_that("times", times, is_list, "a list of times for each history")
+        if len(times) != len(sessions):
+            raise ValueError(f"times: {len(times)} of them for {len(sessions)} histories; give one list for each")
+
+
+def _check_times(times: Any, n_clicks: int) -> None:
+    """ValueError unless these are times of a history's clicks: datetimes or seconds, one for each."""
+    is_list = hasattr(times, "__len__") and not isinstance(times, (str, bytes, dict, set))
+    require_that("times", times, is_list, "a list of datetimes or seconds, one for each click")
+    if len(times) != n_clicks:
+        raise ValueError(f"times: {len(times)} for a history of {n_clicks} clicks; give one for each")
 
 
 def _warn(message: str) -> None:
@@ -214,6 +254,14 @@ def rows_at_once(n_items: int) -> int:
     return max(1, fit, min(ROWS_AT_LEAST, at_most))
 
 
+def _check_click(item: Any, time: Any) -> None:
+    """ValueError before anything is noted down: a click that cannot be scored would spoil the stream for good."""
+    require_that("item", item, not isinstance(item, (list, dict, set, np.ndarray)), "one item id, text or a number")
+    require_unicode("item", item)
+    if time is not None:
+        _seconds([time], 1, 1)
+
+
 class Stream:
     """A running session of any recommender; it keeps the clicks and scores them anew each time."""
 
@@ -223,7 +271,11 @@ class Stream:
         self.times: list[Any] = []
 
     def click(self, item: Any, time: Any = None) -> None:
-        """The visitor clicked an item (at a time, for models that use it; None: at the model's `clock`)."""
+        """The visitor clicked an item (at a time, for models that use it; None: at the model's `clock`).
+
+        Raises ValueError for what cannot be a click; it is not noted down then.
+        """
+        _check_click(item, time)
         self.history.append(item)
         self.times.append(self.model.clock if time is None else _seconds([time], 1, 1)[0])
 

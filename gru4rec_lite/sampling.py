@@ -10,6 +10,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .checks import require_device, require_number, require_tensor, require_that, require_whole
+
+
+def _check_support(support: Tensor) -> None:
+    """ValueError unless there is a click to draw by, and no number of clicks below 0."""
+    is_row = isinstance(support, Tensor) and support.ndim == 1 and support.dtype != torch.bool
+    require_that("support", support, is_row, "a tensor (N,), the clicks of each item")
+    counts = bool((support.isfinite() & (support >= 0)).all()) and bool(support.sum() > 0)
+    if not counts:
+        require_that("support", support.tolist(), False, "clicks of each item, 0 or more, and not all 0")
+
 
 class NegativeSampler:
     """Draws extra negatives with probability proportional to popularity^alpha, many steps at a time.
@@ -23,16 +34,16 @@ class NegativeSampler:
     ``popularity`` and ``probability`` ``(N,)``: how often an item is clicked, and drawn.
 
     Raises:
-        ValueError: alpha outside 0..1, or n_samples below 0.
+        ValueError: alpha outside 0 (uniform) to 1 (by popularity), n_samples below 0, no click at all.
 
     Source: Hidasi & Karatzoglou, "Recurrent neural networks with top-k gains", CIKM 2018, §3.1.
     """
 
     def __init__(self, support: Tensor, n_samples: int, alpha: float, device: torch.device | str = "cpu"):
-        if not 0.0 <= alpha <= 1.0:
-            raise ValueError(f"sample_alpha={alpha}: must be between 0 (uniform) and 1 (by popularity)")
-        if n_samples < 0:
-            raise ValueError(f"n_samples={n_samples}: must be 0 or more")
+        _check_support(support)
+        require_whole("n_samples", n_samples, 0)
+        require_number("alpha", alpha, 0, 1)
+        require_device("device", device)
         support = support.double().cpu()
         popularity = support / support.sum()
         weight = torch.where(support > 0, support**alpha, 0.0)  # 0^0 would be 1: an item without clicks is never drawn
@@ -45,6 +56,7 @@ class NegativeSampler:
 
     def draw(self, n_steps: int) -> Tensor:
         """Independent draws with replacement: ``(n_steps, n_samples)`` int64."""
+        require_whole("n_steps", n_steps, 0)
         shape = (n_steps, self.n_samples)
         cell = torch.randint(len(self._keep), shape, device=self._keep.device)
         kept = torch.rand(shape, dtype=self._keep.dtype, device=self._keep.device) < self._keep[cell]
@@ -58,6 +70,8 @@ class NegativeSampler:
         The in-batch candidates are clicks of other sessions, so they come by popularity; the extra ones by
         popularity^alpha.
         """
+        require_tensor("items", items, 1, whole=True)
+        require_whole("lanes", lanes)
         return (lanes - 1) * self.popularity[items] + self.n_samples * self.probability[items]
 
 
@@ -97,6 +111,8 @@ def negatives(candidates: Tensor, targets: Tensor) -> Tensor:
 
     A candidate that is the lane's target, in its own column or by accident in another, is not.
     """
+    require_tensor("candidates", candidates, 1, whole=True)
+    require_tensor("targets", targets, 1, whole=True)
     return candidates.unsqueeze(0) != targets.unsqueeze(1)
 
 
@@ -113,6 +129,11 @@ def correct_logq(scores: Tensor, expected_count: Tensor, logq: float) -> Tensor:
 
     Source: Bengio & Senécal, 2008 (importance-sampled softmax); the authors' code since 2020.
     """
+    require_number("logq", logq, 0, 1)
+    if expected_count.shape[-1:] != scores.shape[-1:]:  # one count would be taken for that of every column
+        raise ValueError(
+            f"expected_count={tuple(expected_count.shape)}: must be one for each column of scores {tuple(scores.shape)}"
+        )
     # a lone lane without samples expects nothing; it has no negative either, so any constant will do
     tiny = torch.finfo(expected_count.dtype).tiny
     return scores - logq * expected_count.clamp(min=tiny).log().to(scores.dtype)

@@ -20,6 +20,7 @@ from torch.func import functional_call
 from tqdm.auto import tqdm
 
 from .batching import SessionParallel, Step
+from .checks import require_flag, require_number, require_that, require_whole
 from .compiling import CompiledStep
 from .network import Network
 from .optim import Adagrad
@@ -126,11 +127,22 @@ def train(
     goes on as if it had never stopped. The caller's own random state is left as it was.
 
     Args:
-        compile: run the steps of full width compiled; the same arithmetic up to rounding, but other dropout masks.
+        compile: run the steps of full width compiled; the same arithmetic up to rounding; dropout masks may differ.
 
     Raises:
         Diverged: the loss is not a number any more.
     """
+    require_that("network", network, hasattr(network, "input_table"), "a network.Network")
+    require_that("optimiser", optimiser, hasattr(optimiser, "update_rows"), "an optim.Adagrad of its parameters")
+    require_that("sampler", sampler, hasattr(sampler, "popularity"), "a sampling.NegativeSampler")
+    require_that("plan", plan, hasattr(plan, "widths"), "a batching.SessionParallel")
+    require_that("plan", plan, len(plan) > 0, "a plan with a step: a session of two or more clicks")
+    require_that("loss", loss, callable(loss), "a function of scores and is_negative, such as losses.bpr")
+    require_that("epochs", epochs, isinstance(epochs, (range, list)), "the numbers of the epochs, such as range(1, 11)")
+    require_number("logq", logq, 0, 1)
+    require_whole("seed", seed, 0)
+    require_flag("progress", progress)
+    require_flag("compile", compile)
     full_width = CompiledStep(train_step) if compile else train_step
     for number in epochs:
         began = time.perf_counter()

@@ -12,9 +12,9 @@ from scipy.special import expit
 from torch import Tensor
 
 from .. import clicks as click_log
+from ..checks import require_number, require_whole
 from ..training import Diverged
 from .by_history import ByHistory
-from .checks import require_number, require_whole
 
 
 @dataclass(eq=False)

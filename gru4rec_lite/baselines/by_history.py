@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..checks import require_sessions, require_that
 from ..recommender import Recommender, rows_at_once
 
 
@@ -34,6 +35,8 @@ class ByHistory(Recommender):
 
     def _blocks(self, items, offsets, times, first: int | None) -> Iterator[Tensor]:
         """Rows after the ``first`` click of each session and later ones, or (None) after the last but one alone."""
+        require_that("times", times, times is not None, "seconds (n,), one for each click")
+        require_sessions(items, offsets, len(self.items), times)
         n_items = len(self.items)
         size, rows = rows_at_once(n_items), []
         for start, end in pairwise(offsets.tolist()):

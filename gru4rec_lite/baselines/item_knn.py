@@ -13,8 +13,8 @@ from scipy import sparse
 from torch import Tensor
 
 from .. import clicks as click_log
+from ..checks import require_number, require_sessions, require_whole
 from ..recommender import Recommender, rows_at_once
-from .checks import require_number, require_whole
 from .markov import last_known_clicks
 
 ITEMS_AT_ONCE = 4096  # whose neighbours are looked for at a time
@@ -64,6 +64,7 @@ class ItemKNN(Recommender):
 
     def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray) -> Iterator[Tensor]:
         """See `Recommender.scores`."""
+        require_sessions(items, offsets, len(self.items), times)
         last = last_known_clicks(items, offsets)
         size = rows_at_once(len(self.items))
         for first in range(0, len(last), size):

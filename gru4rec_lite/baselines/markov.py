@@ -13,8 +13,8 @@ from scipy import sparse
 from torch import Tensor
 
 from .. import clicks as click_log
+from ..checks import require_number, require_sessions
 from ..recommender import Recommender, rows_at_once
-from .checks import require_number
 
 
 @dataclass(eq=False)
@@ -45,6 +45,7 @@ class Markov(Recommender):
         return self
 
     def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray) -> Iterator[Tensor]:
+        require_sessions(items, offsets, len(self.items), times)
         last = last_known_clicks(items, offsets)
         rows = rows_at_once(len(self.items))
         for first in range(0, len(last), rows):

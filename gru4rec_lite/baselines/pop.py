@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import clicks as click_log
+from ..checks import require_sessions
 from ..recommender import Recommender, rows_at_once
 
 
@@ -28,6 +29,7 @@ class Pop(Recommender):
         return self
 
     def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray) -> Iterator[Tensor]:
+        require_sessions(items, offsets, len(self.items), times)
         n_predictions = int(np.maximum(np.diff(offsets) - 1, 0).sum())
         rows = rows_at_once(len(self.items))
         for first in range(0, n_predictions, rows):

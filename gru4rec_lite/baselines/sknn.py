@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from .. import clicks as click_log
+from ..checks import require_number, require_one_of, require_scale, require_whole
 from .by_history import ByHistory
-from .checks import require_number, require_scale, require_whole
 
 DAY = 86_400.0
 DECAYS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {  # of a click's age, 1 for the last, of n clicks
@@ -177,8 +177,7 @@ class VSKNN(SKNN):
     def __post_init__(self):
         super().__post_init__()
         for name in ("decay", "neighbour_decay"):
-            if getattr(self, name) not in DECAYS:
-                raise ValueError(f"{name}={getattr(self, name)!r}: must be one of {', '.join(DECAYS)}")
+            require_one_of(name, getattr(self, name), DECAYS)
         require_number("idf_weight", self.idf_weight, 0)
 
     def _click_weight(self, age: np.ndarray, n_clicks: int) -> np.ndarray:

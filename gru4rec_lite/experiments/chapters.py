@@ -15,6 +15,7 @@ import torch.nn.functional as F
 
 from .. import baselines, batching, clicks
 from .. import training as training_loop
+from ..checks import require_flag, require_whole
 from ..evaluation import compare
 from ..gru4rec import GRU4Rec
 from .rows import SEEDS, Parts, Run, figures, fit, split
@@ -90,6 +91,8 @@ def train_padded(train: pd.DataFrame, detach: bool, n_epochs: int = 5, batch_siz
     Same batches, same updates, full softmax; ``detach`` alone decides whether the hidden state is cut from its past at
     every step.
     """
+    require_flag("detach", detach)
+    require_whole("batch_size", batch_size)
     model = GRU4Rec(seed=seed, n_epochs=n_epochs, dropout_hidden=0.0)
     log = clicks.encode(train)
     model.items = log.index

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from .. import clicks as click_log
 from .. import metrics, packed
+from ..checks import require_number, require_sessions
 from ..recommender import Recommender
 from .shop import Process, process
 
@@ -40,8 +40,7 @@ class Oracle(Recommender):
     reload: float = 0.0
 
     def __post_init__(self):
-        if isinstance(self.reload, bool) or not isinstance(self.reload, numbers.Real) or not 0 <= self.reload < 1:
-            raise ValueError(f"reload={self.reload!r}: must be a number from 0 to below 1")
+        require_number("reload", self.reload, 0, 1, below=True)
         tables = process()
         self.items = tables.items
         self._shop: Process = replace(tables, reload=float(self.reload))
@@ -52,6 +51,7 @@ class Oracle(Recommender):
 
     def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray | None = None) -> Iterator[Tensor]:
         """Probabilities of the next item, ``(P, N)`` float64, rows of which sum to 1; see `Recommender.scores`."""
+        require_sessions(items, offsets, len(self.items), times)
         for first, last in packed.whole_sessions(offsets, BELIEFS_AT_ONCE // len(self._shop.start)):
             here = offsets[first : last + 1]
             yield torch.from_numpy(next_click(self._shop, items[here[0] : here[-1]], here - here[0]))
@@ -99,6 +99,7 @@ def next_click(shop: Process, items: np.ndarray, offsets: np.ndarray) -> np.ndar
     Returns:
         ``(P, N)`` float64, rows in session order.
     """
+    require_sessions(items, offsets, len(shop.items))
     click, widths, place = packed.side_by_side(offsets)
     # (S, N) what a state shows while page y is open is divided by 1 − E_sy; E_sy = 1: it shows nothing but y
     leaves = 1 - shop.emission
