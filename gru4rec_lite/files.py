@@ -1,54 +1,59 @@
 """Model files and checkpoints: tensors and a JSON header in one safetensors file.
 
-Nothing in such a file is ever executed, and it is written whole or not at all.
+Nothing in such a file is ever executed. It is written whole or not at all (see `atomic`), over nothing but a file of
+ours, and read only if every byte is as it was written: its sha256 stands in its header. That finds accidents; it is no
+signature, and somebody who changes a file on purpose can compute it anew.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
-import secrets
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 
-FORMAT = 2
+from . import atomic
+from .checks import require_path
+
+FORMAT = 3
 LONGEST = 1_000  # characters of a value in a checkpoint's identity; of longer ones a hash is kept
+BLANK = b"0" * 64  # stands for the sha256 while that is computed
+HEADER_AT_MOST = 100_000_000  # bytes, safetensors' own limit
+Tensors = Mapping[str, torch.Tensor]
 
 
-def write(path: str | Path, tensors: dict[str, torch.Tensor], header: dict[str, Any]) -> None:
+def write(path: str | Path, tensors: Tensors, header: dict[str, Any]) -> None:
     """Write atomically: the file is either the old one or the whole new one, even if the machine stops in between.
 
     Args:
         header: what JSON can hold, 100 MB at most; long lists go to the tensors (see `to_bytes`).
 
     Raises:
-        OSError: the file cannot be written, for example because the disk is full; the old one is still whole.
+        ValueError: no path, or a tensor with NaN, as after a training that went astray.
+        OSError: the file cannot be written, for example because the disk is full; or one is there that is not ours. It
+            is still whole.
     """
-    path = Path(path)
-    metadata = {"gru4rec_lite": json.dumps({"format": FORMAT, **header})}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with open(unfinished, "xb") as file:
-            file.write(save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, metadata))
-            file.flush()
-            os.fsync(file.fileno())  # or a power cut could leave the new name without its content
-        os.replace(unfinished, path)
-    except OSError as error:
-        reason = f"could not be written ({error.strerror or error}); what was there before is untouched"
-        raise OSError(error.errno, reason, str(path)) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    _require_ours(path, "path")
+    _require_numbers(path, tensors)
+    metadata = {"gru4rec_lite": json.dumps({"format": FORMAT, "sha256": BLANK.decode(), **header})}
+    content = save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, metadata)
+    at = content.index(BLANK)
+    rest = memoryview(content)
+    atomic.write(path, (rest[:at], _sha256(content, at).encode(), rest[at + len(BLANK) :]))
 
 
 def read(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Tensors (on the CPU) and header of a file that `write` made.
+    """Tensors (on the CPU) and header of a file that `write` made; what becomes of the file later does not change them.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -56,17 +61,22 @@ def read(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"no model file at {path}")
+    content = Path(path).read_bytes()  # not mapped into memory: a file overwritten later would change the tensors
     try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {})["gru4rec_lite"])
-            version = header["format"]
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+        header = _header(content)
+        version = header["format"]
+        if version == FORMAT:
+            sealed = header.pop("sha256")
+            if _sha256(content, content.index(sealed.encode())) != sealed:
+                raise ValueError("its sha256 is not the one in its header")
+            tensors = load(content)
+    except (SafetensorError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not a model file of gru4rec_lite, or damaged ({error})") from error
     if version != FORMAT:
         older = isinstance(version, int) and version < FORMAT
         remedy = "fit the model again and save it" if older else "install a newer gru4rec_lite"
         raise ValueError(f"{path}: format {version}, this version reads {FORMAT}; {remedy}")
+    _require_numbers(path, tensors)
     return tensors, header
 
 
@@ -103,24 +113,71 @@ class Checkpoint:
         """Put weights and optimiser back; history and best weights, both empty where there is no file yet.
 
         Raises:
-            ValueError: the checkpoint belongs to other settings or other clicks.
+            ValueError: the checkpoint belongs to other settings or other clicks, or holds other tensors than they need.
         """
-        if not self.path.exists():
+        if not self.path.is_file():
             return [], {}
         tensors, header = read(self.path)
-        if header.get("model") != "checkpoint":
-            raise ValueError(f"{self.path}: holds a trained {header.get('model')}, not a checkpoint of its training")
-        for name, value in self.identity.items():
-            if (saved := header["identity"].get(name)) != value:
-                raise ValueError(f"{self.path}: was written with another {name} ({_short(saved)}, now {_short(value)})")
+        _require_same(self.path, header, self.identity)
         groups: dict[str, dict[str, torch.Tensor]] = {"network": {}, "optimiser": {}, "best": {}}
         for key, tensor in tensors.items():
-            group, name = key.split("/", 1)
-            groups[group][name] = tensor
-        self.network.load_state_dict(groups["network"])
-        for name, tensor in groups["optimiser"].items():
-            self.optimiser.state[name].copy_(tensor)
+            group, _, name = key.partition("/")
+            groups.setdefault(group, {})[name] = tensor
+        network = self.network.state_dict()
+        here = {"network": network, "optimiser": self.optimiser.state, "best": network if groups["best"] else {}}
+        if {group: _form(named) for group, named in groups.items()} != {g: _form(named) for g, named in here.items()}:
+            raise ValueError(f"{self.path}: holds other tensors than a training of these settings")
+        for group in ("network", "optimiser"):
+            for name, tensor in groups[group].items():
+                here[group][name].copy_(tensor)
         return header["history"], groups["best"]
+
+
+def require_checkpoint(path: str | Path | None, resume: bool) -> None:
+    """Refuse a path at which no checkpoint can be written, before an epoch is lost; None asks for none.
+
+    Warns where an earlier training will be replaced.
+
+    Raises:
+        ValueError: no path, or a trained model is there.
+        OSError: a folder, a file that is not ours, a folder in which nothing can be written.
+    """
+    if path is None:
+        return
+    _require_ours(path, "checkpoint")
+    atomic.require_writable(path)
+    header = _peek(path) or {"model": "checkpoint"}
+    _require_a_checkpoint(path, header)
+    if header.get("history") and not resume:
+        warnings.warn(
+            f"checkpoint={str(path)!r}: {len(header['history'])} epochs of an earlier training are there, and will be "
+            "replaced when the first of this one is done; to go on from them: resume=True",
+            stacklevel=5,  # at who called fit
+        )
+
+
+def require_resumable(path: str | Path, identity: dict[str, Any], n_epochs: int, keep_best: bool) -> None:
+    """Refuse a checkpoint from which training cannot go on; that there is none yet is fine.
+
+    Raises:
+        ValueError: it is damaged, is of other settings or clicks, has too many epochs, or no best one to be kept.
+    """
+    require_path("checkpoint", path)
+    if not Path(path).is_file():
+        return
+    tensors, header = read(path)
+    _require_same(path, header, {name: _comparable(value) for name, value in identity.items()})
+    if keep_best and header["history"] and not any(name.startswith("best/") for name in tensors):
+        raise ValueError("keep_best=True: the checkpoint holds no best epoch, as if written without it; start anew")
+    if len(header["history"]) > n_epochs:
+        raise ValueError(f"n_epochs={n_epochs}: the checkpoint has {len(header['history'])} epochs behind it already")
+
+
+def require_room(path: str | Path | None, *groups: Tensors) -> None:
+    """Refuse a path (if any) on a disk that has no room for these tensors beside those of the epoch before."""
+    if path is not None:
+        size = sum(t.numel() * t.element_size() for named in groups for t in named.values())
+        atomic.require_writable(path, size if Path(path).exists() else 2 * size)
 
 
 def fingerprint(*arrays: np.ndarray) -> str:
@@ -129,6 +186,63 @@ def fingerprint(*arrays: np.ndarray) -> str:
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:16]
+
+
+def _require_ours(path: str | Path, argument: str) -> None:
+    """Refuse what is no path, and a file that somebody else made: the click log, by a slip."""
+    require_path(argument, path)
+    if Path(path).is_file() and os.path.getsize(path) > 0 and _peek(path) is None:
+        reason = "is no model file of gru4rec_lite, and is not overwritten; give another name, or remove it"
+        raise FileExistsError(errno.EEXIST, reason, str(path))
+
+
+def _require_numbers(path: str | Path, tensors: Tensors) -> None:
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and tensor.isnan().any():
+            raise ValueError(f"{path}: NaN in {name}, which no model can use")
+
+
+def _require_a_checkpoint(path: str | Path, header: dict[str, Any]) -> None:
+    if header.get("model") != "checkpoint":
+        raise ValueError(f"{path}: holds a trained {header.get('model')}, not a checkpoint of its training")
+
+
+def _require_same(path: str | Path, header: dict[str, Any], identity: dict[str, Any]) -> None:
+    """Refuse what is no checkpoint, or one of another training."""
+    _require_a_checkpoint(path, header)
+    if not isinstance(header.get("identity"), dict) or not isinstance(header.get("history"), list):
+        raise ValueError(f"{path}: a checkpoint without identity or history")
+    for name, value in identity.items():
+        if (saved := header["identity"].get(name)) != value:
+            raise ValueError(f"{path}: was written with another {name} ({_short(saved)}, now {_short(value)})")
+
+
+def _sha256(content: bytes, at: int) -> str:
+    """Of the whole file, as if the hash itself, which stands there, were blank."""
+    whole = memoryview(content)
+    digest = hashlib.sha256(whole[:at])
+    digest.update(BLANK)
+    digest.update(whole[at + len(BLANK) :])
+    return digest.hexdigest()
+
+
+def _header(start: bytes) -> dict[str, Any]:
+    """Our part of a file's header, from its first bytes."""
+    length = int.from_bytes(start[:8], "little")
+    return json.loads(json.loads(start[8 : 8 + length])["__metadata__"]["gru4rec_lite"])
+
+
+def _peek(path: str | Path) -> dict[str, Any] | None:
+    """The header alone, unchecked; None where there is none of ours."""
+    with suppress(FileNotFoundError, KeyError, TypeError, ValueError, RecursionError), open(path, "rb") as file:
+        length = file.read(8)
+        header = _header(length + file.read(min(int.from_bytes(length, "little"), HEADER_AT_MOST)))
+        return header if isinstance(header, dict) else None
+    return None
+
+
+def _form(tensors: Tensors) -> dict[str, tuple]:
+    return {name: (tuple(t.shape), t.dtype) for name, t in tensors.items()}
 
 
 def _comparable(value: Any) -> Any:

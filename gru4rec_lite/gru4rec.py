@@ -20,11 +20,12 @@ from torch import Tensor
 from . import clicks as click_log
 from . import compiling, files, packed, settings, training
 from .batching import SessionParallel
+from .checks import require_flag
 from .evaluation import evaluate
 from .losses import LOSSES
 from .network import Network
 from .optim import Adagrad
-from .recommender import Recommender, Stream, rows_at_once
+from .recommender import Recommender, Stream, _check_click, rows_at_once
 from .sampling import NegativeSampler
 
 STATES_AT_ONCE = 8_000_000  # numbers in inputs and states, of one session at least; with gates some 170 MB
@@ -53,8 +54,8 @@ class GRU4Rec(Recommender):
         n_epochs: passes over the training sessions.
         compile: True: training steps run compiled (torch.compile, which needs a C++ compiler or Triton); False: as they
             are; "auto": compiled when the run is long enough to pay for it. Same arithmetic up to rounding; dropout
-            masks are other ones.
-        seed: same seed, same machine, same model.
+            masks may be other ones.
+        seed: same seed, same machine, same model, to the bit on a CPU; with more threads it differs by rounding.
         device: whatever torch.device takes, or "auto" (cuda, mps, cpu: the first there is).
 
     Raises:
@@ -114,15 +115,19 @@ class GRU4Rec(Recommender):
             train: columns SessionId, ItemId, Time; catalogue and popularity come from here alone.
             valid: a later log, evaluated after each epoch.
             progress: show a bar, and print a line per epoch.
-            checkpoint: file to write after each epoch.
-            resume: go on from that file where there is one.
+            checkpoint: file to write after each epoch; one of an earlier training is replaced then, with a warning.
+            resume: go on from that file where there is one, to the same weights as without the interruption.
             keep_best: end with the weights of the epoch whose validation MRR@20 was best, not those of the last.
 
         Raises:
             ClickLogError: the log cannot be used.
             ValueError: arguments that do not fit together, or a checkpoint of other settings or clicks.
+            OSError: the checkpoint cannot be written there, which is tried before the first epoch.
             training.Diverged: the loss stopped being a number.
         """
+        require_flag("progress", progress)
+        require_flag("resume", resume)
+        require_flag("keep_best", keep_best)
         if keep_best and valid is None:
             raise ValueError("keep_best=True: needs a validation log, fit(train, valid=...)")
         if resume and checkpoint is None:
@@ -134,6 +139,7 @@ class GRU4Rec(Recommender):
                 "column SessionId: every session has one click, so there is no next click to learn from; "
                 "if one visit is spread over several session ids, see clicks.sessionise"
             )
+        self._require_ready(log, valid, checkpoint, resume, keep_best)  # until here the model is what it was
         self.items = log.index
         self._build()
         sampler = NegativeSampler(torch.from_numpy(log.support), self.n_samples, self.sample_alpha, self._device)
@@ -141,13 +147,8 @@ class GRU4Rec(Recommender):
         saved = (
             files.Checkpoint(checkpoint, self.network, optimiser, self._identity(log, valid)) if checkpoint else None
         )
+        files.require_room(checkpoint, *[self.network.state_dict()] * (1 + keep_best), optimiser.state)
         self._history, best = saved.restore() if saved and resume else ([], {})
-        if keep_best and self._history and not best:
-            raise ValueError("keep_best=True: the checkpoint holds no best epoch, as if written without it; start anew")
-        if len(self._history) > self.n_epochs:
-            raise ValueError(
-                f"n_epochs={self.n_epochs}: the checkpoint has {len(self._history)} epochs behind it already"
-            )
         best = best if keep_best else {}
         epochs = range(len(self._history) + 1, self.n_epochs + 1)
         loss = partial(LOSSES[self.loss], bpreg=self.bpreg) if self.loss == "bpr-max" else LOSSES[self.loss]
@@ -211,7 +212,12 @@ class GRU4Rec(Recommender):
         return self.network.state_dict()
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
+        if sum(units**2 for units in self.layers) + len(self.items) * (self.embedding_size or 1) > sum(
+            t.numel() for t in tensors.values()
+        ):  # a file of another's making must not take all memory before it is found out
+            raise TypeError("its settings ask for more weights than it holds")
         self._build()
+        self._require_fitting(tensors)
         self.network.load_state_dict(tensors)
 
     def _build(self) -> None:
@@ -221,6 +227,22 @@ class GRU4Rec(Recommender):
                 self._output, self.elu, self.dropout_embed, self.dropout_hidden,
             ).to(self._device)  # fmt: skip
         self.network.eval()
+
+    def _require_fitting(self, tensors: dict[str, Tensor]) -> None:
+        """Refuse what torch would put up with: numbers of another type, and an item id for two items."""
+        for name, ours in self.network.state_dict().items():
+            if tensors[name].dtype != ours.dtype:
+                raise TypeError(f"{name} is {tensors[name].dtype}, not {ours.dtype}")
+        if not self.items.is_unique:
+            raise TypeError(f"{self.items[self.items.duplicated()][0]!r} is the id of two items")
+
+    def _require_ready(self, log: click_log.Sessions, valid, checkpoint, resume: bool, keep_best: bool) -> None:
+        """Refuse a validation log that cannot be used, and a checkpoint that cannot be written or gone on from."""
+        if valid is not None:
+            click_log.encode(valid, log.index)
+        if resume:
+            files.require_resumable(checkpoint, self._identity(log, valid), self.n_epochs, keep_best)
+        files.require_checkpoint(checkpoint, resume)
 
     def _identity(self, log: click_log.Sessions, valid: pd.DataFrame | None) -> dict[str, Any]:
         """What must be the same for training to be resumed; more epochs or another device are fine."""
@@ -241,6 +263,7 @@ class _StatefulStream(Stream):
 
     @torch.no_grad()
     def click(self, item: Any, time: Any = 0.0) -> None:
+        _check_click(item, time)
         number = torch.from_numpy(self.model._numbers([item])).to(self.model._device)
         self.state = self.model._click(number, self.state)
 

@@ -466,13 +466,6 @@ def test_other_clicks_are_refused_by_name(tmp_path, train):
         quietly(train, checkpoint=tmp_path / "file", resume=True)
 
 
-def test_keeping_the_best_cannot_begin_half_way(tmp_path):
-    # the weights of the first epochs are gone, so the best of all epochs cannot be kept any more
-    quietly(checkpoint=tmp_path / "file")
-    with pytest.raises(ValueError, match=r"keep_best|valid"):
-        quietly(valid=random_log(), checkpoint=tmp_path / "file", resume=True, keep_best=True, settings={"n_epochs": 3})
-
-
 def test_the_last_epoch_is_kept_when_the_best_is_no_longer_asked_for(monkeypatch, tmp_path):
     validating(monkeypatch, [0.4, 0.3])
     quietly(valid=random_log(), checkpoint=tmp_path / "file", keep_best=True)

@@ -7,6 +7,7 @@ python tools/tiny_model.py --check    write nothing; exit 1 where it would train
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import gru4rec_lite as g4r
@@ -30,8 +31,9 @@ def main() -> None:
         "digits": DIGITS, "clicks": files.fingerprint(log.items, log.offsets), "items": log.index.tolist(),
     }  # fmt: skip
     recipe = files.from_bytes(files.to_bytes(header))  # as it comes back from a file: tuples as lists
-    if STORED.exists() and {name: files.read(STORED)[1].get(name) for name in recipe} == recipe:
-        return
+    with suppress(FileNotFoundError, ValueError):  # of an older format, for example
+        if {name: files.read(STORED)[1].get(name) for name in recipe} == recipe:
+            return
     if "--check" in sys.argv:
         sys.exit("the tiny model of the widgets is stale: run make refresh")
     model.fit(g4r.clicks.prepare(clicks, min_session=2, min_support=1, drop_repeats=True))
