@@ -194,6 +194,17 @@ def test_a_later_wrong_value_is_refused_and_changes_nothing():
     assert widget.batch_size == 3
 
 
+@pytest.mark.parametrize("name", widgets.__all__)
+def test_a_misspelt_setting_is_refused(name):
+    with pytest.raises(ValueError, match=f"clickz='tent': {name} has no such setting"):
+        getattr(widgets, name)(clickz="tent")
+
+
+def test_a_stage_is_never_left_open():
+    with pytest.raises(ValueError, match="stage=None"):
+        widgets.Network(stage=None)
+
+
 def test_the_text_form_names_this_step_and_is_the_same_every_time():
     first, second = repr(widgets.Batching()), repr(widgets.Batching())
     assert first == second

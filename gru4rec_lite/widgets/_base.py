@@ -27,7 +27,16 @@ class BookWidget(anywidget.AnyWidget):
     """An anywidget with a stable text form, and a still picture for viewers that show no widgets (GitHub, PDF).
 
     A subclass sets ``_esm = source("name.js")`` and ``_css = source("name.css")``; it defines `alt_text` and `poster`.
+
+    Raises:
+        ValueError: a setting that the widget does not have.
     """
+
+    def __init__(self, **settings: Any):
+        for name, value in settings.items():
+            if name not in self.trait_names():
+                raise ValueError(f"{name}={value!r}: {type(self).__name__} has no such setting")
+        super().__init__(**settings)
 
     def alt_text(self) -> str:
         """One sentence that says what the picture shows at present."""

@@ -44,7 +44,7 @@ class Network(ModelWidget):
     ):  # fmt: skip
         super().__init__(model, clicks, **kwargs)
         self.click = len(self.clicks) if click is None else click
-        self.stage = stage
+        self.stage = whole("stage", stage, 1, len(STAGES))
 
     @t.validate("click")
     def _check_click(self, proposal) -> int:
