@@ -239,7 +239,9 @@ class GRU4Rec(Recommender):
     def _require_ready(self, log: click_log.Sessions, valid, checkpoint, resume: bool, keep_best: bool) -> None:
         """Refuse a validation log that cannot be used, and a checkpoint that cannot be written or gone on from."""
         if valid is not None:
-            click_log.encode(valid, log.index)
+            later = click_log.encode(valid, log.index)
+            if keep_best and not (np.delete(later.items, later.offsets[:-1]) >= 0).any():
+                raise ValueError("keep_best=True: valid has no next click on an item of train, so no epoch is the best")
         if resume:
             files.require_resumable(checkpoint, self._identity(log, valid), self.n_epochs, keep_best)
         files.require_checkpoint(checkpoint, resume)

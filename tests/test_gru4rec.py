@@ -333,9 +333,9 @@ def test_the_last_epoch_is_kept_unless_the_best_is_asked_for(monkeypatch):
     assert torch.equal(scores(quietly(valid=random_log())), scores(quietly()))
 
 
-def test_a_validation_of_nothing_keeps_the_last_epoch():
+def test_a_validation_of_nothing_is_a_warning_and_no_figure():
     with pytest.warns(UserWarning, match="no prediction"):
-        model = quietly(valid=click_log("XY"), keep_best=True)
+        model = quietly(valid=click_log("XY"))
     assert torch.equal(scores(model), scores(quietly()))
     assert model.history["mrr"].isna().all()
 
@@ -464,6 +464,13 @@ def test_other_clicks_are_refused_by_name(tmp_path, train):
     quietly(checkpoint=tmp_path / "file")
     with pytest.raises(ValueError, match=r"another (clicks|items) "):
         quietly(train, checkpoint=tmp_path / "file", resume=True)
+
+
+@pytest.mark.parametrize("valid", [click_log("xy", "yx"), click_log("a", "b"), click_log("xa", "ax").iloc[:0]])
+def test_the_best_epoch_is_not_looked_for_where_nothing_can_be_counted(valid, tmp_path):
+    with pytest.raises(ValueError, match="keep_best=True: valid has no next click"):
+        quietly(valid=valid, checkpoint=tmp_path / "file", keep_best=True)
+    assert not (tmp_path / "file").exists()
 
 
 def test_the_last_epoch_is_kept_when_the_best_is_no_longer_asked_for(monkeypatch, tmp_path):
