@@ -3,6 +3,7 @@
 # make lab       JupyterLab on the chapters
 # make refresh   run the chapters and store their outputs; fill in solutions, numbers, install cells
 # make bench     measure speed against others (25 minutes on two quiet cores), draw it
+# make mutate    break the package in small ways and see whether the tests notice (an hour or two; MODULES=losses for one)
 # make results   make the tables of the book anew (hours; what is fresh is kept)
 # make check     lint, types, tidy notebooks (seconds)
 #
@@ -13,7 +14,7 @@ PYTHON ?=
 PY := .venv/bin/python
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help book test lab refresh bench results check
+.PHONY: help book test lab refresh bench mutate results check
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -43,9 +44,15 @@ bench: .venv/ready
 	done
 	@$(PY) tests/benchmarks/figure.py
 
+# What extra [mutate] asks for. Each module of MODULES (all, if none is named) is held against its own test file.
+mutate: .venv/ready
+	@$(PY) -W ignore -c "import mutmut" 2>/dev/null || \
+	  $(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation -c requirements.txt -e '.[mutate]'
+	@$(PY) tools/mutate.py $(MODULES)
+
 results: .venv/ready
 	@for name in tune training batching table1 losses cells embeddings samples parameters alphas logq negatives \
-	  catalogue layers table3 units; do \
+	  catalogue museum layers table3 units; do \
 	  $(PY) -m gru4rec_lite.experiments $$name --out data/results || exit 1; \
 	done
 

@@ -5,6 +5,7 @@ from .batching import batching_carry, batching_waste, batching_widths
 from .experiments import experiments_distance, experiments_gain, experiments_verdict
 from .gates import gates_bias, gates_click, gates_minimal
 from .losses import losses_equal_scores, losses_stable, losses_starved
+from .museum import museum_batcher, museum_catch, museum_mystery, museum_order
 from .network import network_count, network_fold, network_hat, network_price
 from .ranking import ranking_chance, ranking_flattery, ranking_measures
 from .sampling import sampling_expected, sampling_half, sampling_matrix
@@ -27,6 +28,10 @@ __all__ = [
     "losses_equal_scores",
     "losses_stable",
     "losses_starved",
+    "museum_batcher",
+    "museum_catch",
+    "museum_mystery",
+    "museum_order",
     "network_count",
     "network_fold",
     "network_hat",

@@ -25,7 +25,8 @@ import torch
 from tqdm.auto import tqdm
 
 from .. import datasets
-from . import chapters, mechanisms, paper
+from ..checks import require_one_of, require_path
+from . import chapters, mechanisms, museum, paper
 from .chapters import train_padded
 from .code import code_hash
 from .rows import LOGS, NETWORK, Run, split
@@ -46,6 +47,9 @@ BASELINES = tuple(
 CHAPTERS, MECHANISMS, PAPER = (
     (*LOGS, "experiments/rows", f"experiments/{name}") for name in ("chapters", "mechanisms", "paper")
 )
+MUSEUM = tuple(
+    f"museum/{name}" for name in ("batching", "bugs", "evaluation", "lanes", "losses", "network", "optim", "training")
+)
 TABLES = {
     "training": Table(chapters.training, (*CHAPTERS, *NETWORK, "baselines/pop", "baselines/markov")),
     "tuning": Table(chapters.tuning, (*CHAPTERS, *NETWORK, "baselines/markov")),
@@ -60,12 +64,20 @@ TABLES = {
         name: Table(getattr(mechanisms, name), (*MECHANISMS, *NETWORK))
         for name in ("parameters", "alphas", "logq", "negatives", "catalogue")
     },
+    "museum": Table(museum.museum, (*LOGS, "experiments/rows", "experiments/museum", *MUSEUM, *NETWORK)),
     "rsc15": Table(paper.rsc15, (*PAPER, *NETWORK, *BASELINES)),
 }
 
 
 def run(name: str, out: Path) -> pd.DataFrame:
-    """Make the rows of a table that are missing or stale, one by one, writing the file after each."""
+    """Make the rows of a table that are missing or stale, one by one, writing the file after each.
+
+    Raises:
+        ValueError: no such table.
+    """
+    require_one_of("name", name, TABLES)
+    require_path("out", out)
+    out = Path(out)
     path, code = out / f"{name}.csv", code_hash(TABLES[name].code)
     out.mkdir(parents=True, exist_ok=True)
     fresh = read(path).query("code == @code").to_dict("records") if path.exists() else []

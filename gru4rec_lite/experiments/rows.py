@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from .. import clicks, datasets, files
+from ..checks import require_whole
 from ..evaluation import evaluate
 from ..gru4rec import GRU4Rec
 from ..recommender import Recommender
@@ -55,6 +56,7 @@ def split(name: str, cuts: int = 1) -> Parts:
 
     With ``cuts=2`` the last 14 days of the *training* part: what settings are chosen on, the test part untouched.
     """
+    require_whole("cuts", cuts)
     train = datasets.load(name)
     for _ in range(cuts):
         train, test = clicks.split_by_time(train, days=14, verbose=False)

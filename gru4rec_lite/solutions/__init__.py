@@ -5,6 +5,7 @@ from .batching import carry, padding_waste, widths
 from .experiments import relative_gain, way_to_the_ceiling, which_is_better
 from .gates import keep_bias, minimal_unit, one_click
 from .losses import equal_scores_gradients, stable_cross_entropy, starving_point
+from .museum import from_loud_to_flattering, lanes_are_alone, lanes_from_a_queue
 from .network import after_the_hat, fold, n_parameters, price_gap
 from .ranking import flattering_sample, rank_measures, sampled_chance
 from .sampling import expected_counts, matrix_counts, samples_until_half
@@ -22,7 +23,10 @@ __all__ = [
     "expected_counts",
     "flattering_sample",
     "fold",
+    "from_loud_to_flattering",
     "keep_bias",
+    "lanes_are_alone",
+    "lanes_from_a_queue",
     "matrix_counts",
     "minimal_unit",
     "n_parameters",
