@@ -317,3 +317,37 @@ def test_padding_wastes_what_the_padded_tensors_show(batch_size):
     assert batching.padding_waste(lengths, batch_size) == pytest.approx(
         solutions.padding_waste(lengths.tolist(), batch_size)
     )
+
+
+# what is refused, and what is not
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.uint64, np.int32])
+def test_offsets_may_be_integers_of_any_kind(dtype):
+    items, offsets = flat([3, 0, 5, 1, 2, 0, 4])  # without a sign 0 - 1 is the largest number of all
+    given = offsets.astype(dtype)
+    assert rows(SessionParallel(items, given, 2)) == played_by_hand(items, offsets, 2)
+
+
+def test_sessions_of_no_click_waste_nothing():
+    assert batching.padding_waste([0, 3, 1, 5, 0], 2) == batching.padding_waste([3, 5], 2) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: SessionParallel([1, 2], [0, 2], 1, "moon"), "device='moon': must be 'cpu' or a device that is here"),
+        (
+            lambda: SessionParallel([1, 2], [0, 3], 1),
+            r"offsets=\[0, 3\]: must be where each session begins, and the end",
+        ),
+        (lambda: SessionParallel([0.5, 2], [0, 2], 1), "items=.+: must be integers in one row"),
+        (lambda: next(batching.padded([1, 2], [0, 2], 0)), "batch_size=0: must be a whole number of at least 1"),
+        (lambda: next(batching.padded([1, 2], [0, 3], 1)), r"offsets=\[0, 3\]: must be where each session begins"),
+        (lambda: batching.padding_waste([2], 0), "batch_size=0: must be a whole number of at least 1"),
+        (lambda: batching.padding_waste([2, -1], 1), r"lengths\[1\]=-1: must be at least 0; clicks of each session"),
+    ],
+)
+def test_an_argument_that_makes_no_batches_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -8,7 +8,7 @@ from helpers import catches, check_glorot
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from gru4rec_lite.cells import CELLS, GRUCell, LSTMCell, RNNCell
+from gru4rec_lite.cells import CELLS, GRUCell, LSTMCell, RNNCell, glorot_blocks_
 from gru4rec_lite.museum.network import swapped_update_gate
 
 LANES, N_IN, UNITS = 3, 4, 5
@@ -246,3 +246,54 @@ def test_first_biases_are_zero(name):
 def test_torchs_default_weights_are_not_glorots():
     for cell in (nn.GRUCell(60, 80), nn.LSTMCell(60, 80), nn.RNNCell(60, 80)):
         catches(check_glorot, cell.weight_hh, cell.weight_hh.shape[0] // 80)
+
+
+def test_first_weights_of_a_table_are_glorot_uniform_in_each_gates_columns():
+    torch.manual_seed(1)
+    weight = torch.empty(60, 240)
+    glorot_blocks_(weight, 3, columns=True)
+    check_glorot(weight, 3, columns=True)
+
+
+# --- what is refused
+
+
+@each_cell
+@pytest.mark.parametrize("value", [0, -1, 2.5, True])
+def test_widths_that_are_no_numbers_of_units_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"units={value}: must be a whole number of at least 1"):
+        CELLS[name](N_IN, value)
+    with pytest.raises(ValueError, match=f"n_in={value}: must be a whole number of at least 1"):
+        CELLS[name](value, UNITS)
+
+
+@each_cell
+def test_a_cell_of_one_unit_and_one_input_is_a_cell(name):
+    cell = CELLS[name](1, 1)
+    assert cell(torch.ones(2, 1), cell.zeros(2)).shape == (2, cell.n_states, 1)
+
+
+@each_cell
+def test_no_lane_has_a_state_too_and_fewer_are_refused(name):
+    cell = CELLS[name](N_IN, UNITS).double()
+    assert cell.zeros(0).shape == (0, cell.n_states, UNITS)
+    assert cell.zeros(0).dtype == torch.float64
+    with pytest.raises(ValueError, match="lanes=-1: must be a whole number of at least 0"):
+        cell.zeros(-1)
+
+
+@each_cell
+def test_a_state_or_input_of_another_shape_is_refused(name):
+    cell = CELLS[name](N_IN, UNITS)
+    state = cell.zeros(LANES)
+    for wrong in (state[:1], state[:, :, :1], state.repeat(1, 2, 1), state[:, 0]):
+        with pytest.raises(ValueError, match=r"state=\(.+\): must be \(B, \d, 5\), .* here \(3, 4\)"):
+            cell(torch.zeros(LANES, N_IN), wrong)
+    with pytest.raises(ValueError, match=r"here \(3, 1, 4\)"):
+        cell(torch.zeros(LANES, 1, N_IN), state)
+
+
+def test_a_gru_resets_after_unless_said_otherwise():
+    assert GRUCell(N_IN, UNITS).reset == "after"
+    assert "bias_hh" in dict(GRUCell(N_IN, UNITS).named_parameters())
+    assert "bias_hh" not in dict(GRUCell(N_IN, UNITS, reset="before").named_parameters())

@@ -247,7 +247,7 @@ def test_a_file_that_is_none_is_refused(tmp_path):
         clicks.read(tmp_path / "nowhere.csv")
     with pytest.raises(ClickLogError, match="no click log at"):
         clicks.read(tmp_path)
-    with pytest.raises(ValueError, match=r"log\.xlsx' must be a \.csv"):
+    with pytest.raises(ValueError, match=r"log\.xlsx': must be a \.csv"):
         clicks.read(save(tmp_path / "log.xlsx", LOG))
     for name in ("log.csv.gz", "log.zip", "log.parquet"):
         with pytest.raises(ClickLogError, match=r"cannot be read.*Remedy"):
@@ -264,9 +264,9 @@ def test_a_file_that_is_none_is_refused(tmp_path):
 
 def test_a_column_to_keep_cannot_take_a_name_that_is_given_anew(tmp_path):
     path = save(tmp_path / "log.csv", "SessionId,page,when,Time\n1,a,5,x\n1,b,6,y\n")
-    with pytest.raises(ValueError, match=r"keep=\['Time'\] must .* not SessionId, ItemId, Time"):
+    with pytest.raises(ValueError, match=r"keep=\['Time'\]: must .* not SessionId, ItemId, Time"):
         clicks.read(path, item="page", time="when", keep=["Time"])
-    with pytest.raises(ValueError, match="keep='Time' must be a list"):
+    with pytest.raises(ValueError, match="keep='Time': must be a list"):
         clicks.read(path, item="page", time="when", keep="Time")
     log = clicks.read(path, session=None, item="page", time="when", keep=["SessionId"])  # sessionise makes it anew
     assert log.columns.tolist() == ["ItemId", "Time", "SessionId"]
@@ -281,7 +281,7 @@ def test_one_column_cannot_be_two_things(tmp_path):
 
 NAN, NAT = float("nan"), pd.NaT
 BAD_FRAMES = {
-    "a list": ([1, 2], "must be a DataFrame .*list"),
+    "a list": ([1, 2], "must be a DataFrame .*list.*Remedy"),
     "no rows": (frame([]), "is empty"),
     "a misnamed column": (
         frame([(1, "a", 5)], ["UserId", "ItemId", "time"]),
@@ -883,7 +883,7 @@ def test_rows_come_in_order_of_group_time_and_row(rows, block):
     ],
 )
 def test_a_setting_out_of_range_is_named_with_its_value(function, setting, value):
-    with pytest.raises(ValueError, match=f"{setting}={value!r} must be a positive"):
+    with pytest.raises(ValueError, match=f"{setting}={value!r}: must be a positive"):
         PUBLIC[function](click_log("ab").assign(UserId=1), **{setting: value})
 
 
@@ -896,3 +896,135 @@ def test_ids_in_a_column_of_objects_may_need_all_64_bits():
     for ids, beyond in (([1, 2**64, 3], 2**64), ([-1, 5, 2**63], 2**63)):
         with pytest.raises(clicks.ClickLogError, match=rf"'ItemId': {beyond} does not fit in 64 bits.*\.astype\(str\)"):
             clicks.encode(log(ids))
+
+
+# --- names, values and limits in messages; the limits of one sort ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({"session": 5}, "^session=5: must be the name of a column, or None"),
+        ({"item": 5}, "^item=5: must be the name of a column"),
+        ({"time": 5}, "^time=5: must be the name of a column"),
+        ({"keep": [5]}, r"^keep=\[5\]: must be a list of names of columns"),
+        ({"keep": "who"}, "^keep='who': must be a list of names of columns"),
+    ],
+)
+def test_a_name_that_is_none_is_refused_with_its_argument(tmp_path, names, message):
+    with pytest.raises(ValueError, match=message):
+        clicks.read(save(tmp_path / "log.csv", LOG), **names)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda log: clicks.prepare(log, drop_repeats="no"), "^drop_repeats='no': must be True or False"),
+        (lambda log: clicks.prepare(log, verbose="no"), "^verbose='no': must be True or False"),
+        (lambda log: clicks.split_by_time(log, verbose=None), "^verbose=None: must be True or False"),
+        (lambda log: clicks.check(log, allow_empty=0), "^allow_empty=0: must be True or False"),
+        (lambda log: clicks.check(log, ids="ItemId"), "^ids='ItemId': must be a list of names of columns"),
+        (lambda log: clicks.encode(log, "ab"), "^items='ab': must be a list of item ids"),
+        (lambda log: clicks.encode(log, {"a": 1}), r"^items=\{'a': 1\}: must be a list of item ids"),
+        (
+            lambda log: clicks.encode(log, np.array([["a"]])),
+            r"^items=ndarray \(1, 1\) of .*: must be a list of item ids",
+        ),
+        (
+            lambda log: clicks.encode(log, ["a", None, "b"]),
+            "^items: must hold an id in every place, and place 1 is empty",
+        ),
+        (lambda log: clicks.prepare(log, min_session=2.5), "^min_session=2.5: must be a positive integer$"),
+        (lambda log: clicks.split_by_time(log, days=-1), "^days=-1: must be a positive number$"),
+    ],
+)
+def test_an_argument_of_another_kind_is_named_with_its_value(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(click_log("ab", "ba"))
+
+
+def test_a_split_that_leaves_nothing_says_how_long_the_log_is():
+    log = frame([(s, "a", 1_700_000_000 + s * DAY / 2) for s in range(4)])  # from the first click to the last: 1.5 days
+    with pytest.raises(ClickLogError, match=r"days=2 leaves no .* for train.*fewer days \(the log spans 1\.5\)"):
+        clicks.split_by_time(log, days=2)
+    early, late = clicks.split_by_time(log, days=1, verbose=False)
+    assert (early["SessionId"].tolist(), late["SessionId"].tolist()) == ([0, 1], [2, 3])
+
+
+def test_what_the_module_offers_is_there():
+    assert all(callable(getattr(clicks, name)) for name in clicks.__all__)
+    assert {"ClickLogError", "Sessions", *PUBLIC, "read", "check", "seconds"} == set(clicks.__all__)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 7, 8, 9])
+@pytest.mark.parametrize("more", [-1, 0, 1])
+@pytest.mark.parametrize("spare", [62, 63])  # bits that values may take beside those of their rows
+def test_times_as_wide_as_one_integer_can_hold_come_in_order(n, more, spare):
+    width = 2 ** (spare - n.bit_length()) + more
+    for low in (0, -5, -(2**40)):
+        times = [low + width, *[low + (7 * k) % 3 for k in range(n - 1)]]
+        times[-1] = low
+        expected = sorted(range(n), key=lambda row: times[row])  # sorted() keeps ties in order of rows
+        assert order.in_time(np.array(times, dtype=np.int64)).tolist() == expected
+
+
+@pytest.mark.parametrize("unit", [1, 1000])
+def test_times_in_whole_seconds_or_milliseconds_need_no_table_of_all_times(monkeypatch, unit):
+    times = np.random.default_rng(0).integers(0, 10**6, 500) / unit
+    expected = np.argsort(times, kind="stable").tolist()
+    assert (
+        order.in_time(np.concatenate((times, [1 / 3]))).tolist() == np.argsort([*times, 1 / 3], kind="stable").tolist()
+    )
+    monkeypatch.setattr(np, "unique", None)  # which takes several times as long
+    assert order.in_time(times).tolist() == expected
+
+
+TIMES_REFUSED = {
+    "milliseconds from the second row on": ([5, 1396867869277, 7], r"1396867869277 cannot be .*row: 2 .*1 in all"),
+    "one too early": ([-1e11, -2e11, 1e11], r"-200000000000.0 cannot be seconds.*row: 2 .*1 in all"),
+    "a date and a number": ([pd.Timestamp(0), 5], r"5 stands among datetimes.*row: 2 .*1 in all"),
+    "dates as objects": ([pd.Timestamp(0)] * 2, r"mere objects, all datetimes.*2 in all\. Remedy: pandas\.to_datetime"),
+    "no end": ([5.0, np.inf], r"inf is not a time.*row: 2 .*Remedy: drop these rows, or repair them"),
+    "a missing whole number": (pd.array([5, None], "Int64"), r"an empty field is not a time.*row: 2 "),
+}
+
+
+@pytest.mark.parametrize("name", TIMES_REFUSED)
+def test_the_first_time_that_is_none_is_named_and_how_many_there_are(name):
+    times, message = TIMES_REFUSED[name]
+    column = pd.Series(times, name="Time", dtype=object if isinstance(times[0], pd.Timestamp) else None)
+    with pytest.raises(ClickLogError, match=message):
+        clicks.seconds(column)
+
+
+def test_times_at_the_limit_are_seconds():
+    assert clicks.seconds(pd.Series([-1e11, 1e11])).tolist() == [-1e11, 1e11]
+
+
+@pytest.mark.parametrize("kind", ["int64", "int8", "uint64", "float32", "float64", "Int64", "Float64"])
+def test_checked_times_are_int64_as_they_stand_or_else_float64(kind):
+    log = click_log("ab", "ba").assign(Time=pd.Series([3, 1, 2, 7]).astype(kind))
+    times = columns.checked(log)[1]
+    assert times.dtype == (np.int64 if kind == "int64" else np.float64)
+    assert times.tolist() == [3, 1, 2, 7]
+    assert clicks.seconds(log["Time"]).dtype == np.float64
+
+
+def test_an_id_below_64_bits_is_refused_too():
+    log = pd.DataFrame({"SessionId": 1, "ItemId": pd.Series([5, -(2**63) - 1], dtype=object), "Time": range(2)})
+    with pytest.raises(
+        ClickLogError, match=r"'ItemId': -9223372036854775809 does not fit in 64 bits.*row: 2 .*1 in all"
+    ):
+        clicks.encode(log)
+
+
+def test_times_far_below_zero_come_in_order():
+    low = -(2**60) - 1  # so far that it must be taken away before the row is written beside it: 2 * low would wrap
+    assert order.in_time(np.array([low + 5, low, low + 3])).tolist() == [1, 2, 0]
+    assert order.in_time(np.array([low + 5, low])).tolist() == [1, 0]
+
+
+def test_what_is_picked_keeps_its_fractions():
+    picked = order.pick(np.array([0.25, 1.5, -2.75]), np.array([2, 0]))
+    assert picked.tolist() == [-2.75, 0.25]
+    assert order.pick(np.array([7, 8], dtype=np.int8), np.array([1])).dtype == np.int64

@@ -411,7 +411,7 @@ def test_a_tie_rule_that_does_not_exist_is_named():
 
 @pytest.mark.parametrize("level", [0, 1, 95])
 def test_a_level_is_a_share(level):
-    with pytest.raises(ValueError, match=f"level={level}: must be between 0 and 1"):
+    with pytest.raises(ValueError, match=f"level={level}: must be a number above 0, below 1"):
         evaluate(by_last_click(), random_log()).interval(level)
 
 

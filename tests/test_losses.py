@@ -356,3 +356,34 @@ def test_float32_agrees_with_float64_where_scores_are_ordinary(name):
         rtol=1e-5,
         atol=1e-5,
     )
+
+
+# --- what is refused
+
+
+SCORES, NEGATIVES = torch.zeros(2, 3), all_but_diagonal(2, 3)
+
+
+@pytest.mark.parametrize(
+    ("scores", "is_negative", "message"),
+    [
+        ([[0.0]], NEGATIVES, r"scores=\[\[0.0\]\]: must be a tensor \(B, C\)"),
+        (SCORES[0], NEGATIVES, r"scores=torch.Size\(\[3\]\): must be a tensor \(B, C\)"),
+        (SCORES, None, r"is_negative=None: must be a tensor \(B, C\)"),
+        (SCORES, NEGATIVES[0], r"is_negative=torch.Size\(\[3\]\): must be a tensor \(B, C\)"),
+        (SCORES.long(), NEGATIVES, r"scores=torch.int64, \(2, 3\): must be floats"),
+        (SCORES.T, NEGATIVES.T, r"scores=torch.float32, \(3, 2\): must be floats \(B, C\), and B no more than C"),
+        (SCORES, NEGATIVES.int(), r"is_negative=torch.int32, \(2, 3\): must be bool"),
+        (SCORES, NEGATIVES[:1], r"is_negative=torch.bool, \(1, 3\): must be bool, of the shape of scores, \(2, 3\)"),
+    ],
+)
+@each_loss
+def test_what_is_not_scores_and_negatives_is_refused(name, scores, is_negative, message):
+    with pytest.raises(ValueError, match=message):
+        losses.LOSSES[name](scores, is_negative)
+
+
+@pytest.mark.parametrize("bpreg", [True, "1", None, -0.1, math.inf, math.nan])
+def test_a_regularisation_that_is_no_finite_weight_is_refused(bpreg):
+    with pytest.raises(ValueError, match=f"bpreg={bpreg!r}: must be a number of at least 0"):
+        losses.bpr_max(SCORES, NEGATIVES, bpreg=bpreg)

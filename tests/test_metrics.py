@@ -96,7 +96,7 @@ def test_infinite_scores_have_ranks():
 
 
 def test_an_unknown_tie_rule_is_named():
-    with pytest.raises(ValueError, match="ties='lucky': must be one of conservative, standard, median"):
+    with pytest.raises(ValueError, match="ties='lucky': must be one of 'conservative', 'standard', 'median'"):
         metrics.rank_of_target(torch.zeros(1, 2), torch.tensor([0]), "lucky")
 
 
@@ -164,6 +164,18 @@ def test_the_largest_are_those_of_pythons_sort(values, k):
     largest, place = metrics.largest(scores, k)
     for row, found, at in zip(scores.tolist(), largest.tolist(), place.tolist(), strict=True):
         assert at == sorted(range(13), key=lambda j, row=row: -row[j])[:k]  # Python's sort is stable
+        assert found == [row[j] for j in at]
+
+
+@pytest.mark.parametrize("k", [99, 100, 101, 300, 400])
+def test_of_equal_scores_the_first_are_listed_in_wide_rows_too(k):
+    # a short row is sorted as it comes; in a wide one a sort that need not be stable puts equal scores in any order
+    generator = torch.Generator().manual_seed(k)
+    scores = torch.randint(1, 4, (6, 400), generator=generator).float()
+    scores.scatter_(1, torch.rand(6, 400, generator=generator).argsort(dim=1)[:, 100:], 0.0)  # 100 are above 0
+    largest, place = metrics.largest(scores, k)
+    for row, found, at in zip(scores.tolist(), largest.tolist(), place.tolist(), strict=True):
+        assert at == sorted(range(400), key=lambda j, row=row: -row[j])[:k]
         assert found == [row[j] for j in at]
 
 
@@ -264,3 +276,139 @@ def test_fewer_sampled_items_flatter_more():
 def test_what_cannot_be_sampled_is_named(rank, cutoff, n_sampled, message):
     with pytest.raises(ValueError, match=message):
         metrics.sampled_recall_at(np.array([rank]), cutoff, 10, n_sampled)
+
+
+def test_one_session_can_only_be_drawn_again():
+    assert metrics.bootstrap([1, 0, 0, 1], [5, 5, 5, 5], n=6).tolist() == [0.5] * 6
+
+
+def test_ranks_are_counted_on_the_device_of_the_scores():
+    scores, targets = torch.zeros(6, 9, device="meta"), torch.arange(6)
+    for ties in metrics.TIES:
+        doubled = metrics.doubled_rank(scores, targets, ties)
+        assert (doubled.device.type, doubled.shape, doubled.dtype) == ("meta", (6,), torch.int64)
+
+
+def test_mrr_of_ranks_in_single_precision_is_exact():
+    assert metrics.mrr_at(np.array([3, 7], dtype=np.float32), 20).tolist() == [1 / 3, 1 / 7]
+
+
+# --- what is refused
+
+SCORES = torch.zeros(3, 4)
+
+
+@pytest.mark.parametrize(
+    ("scores", "targets", "message"),
+    [
+        ([[0.0, 1.0]], [0], r"scores=.*: must be a tensor \(P, N\)"),
+        (SCORES[0], [0], r"scores=Tensor \(4,\) of float32: must be a tensor \(P, N\)"),
+        (SCORES, [0.0, 1.0, 2.0], "targets=.*: must be a tensor of 1 dimension of int64"),
+        (SCORES, [[0], [1], [2]], "targets=.*: must be a tensor of 1 dimension of int64"),
+        (SCORES, [0, 1], r"targets=Tensor \(2,\) of int64: must be one for each of the 3 rows of scores"),
+        (SCORES, [0, 4, 3], r"targets\[1\]=4: must be an item number, 0 to 3"),
+        (SCORES, [3, 0, -1], r"targets\[2\]=-1: must be an item number, 0 to 3"),
+        (SCORES, [-1, 0, 9], r"targets\[0\]=-1: must be an item number, 0 to 3"),
+    ],
+)
+def test_scores_and_targets_that_do_not_fit_are_refused(scores, targets, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.rank_of_target(scores, torch.tensor(targets))
+
+
+@pytest.mark.parametrize(
+    ("ranks", "message"),
+    [
+        ([1, 0, 2], r"ranks\[1\]=0: must be at least 1"),
+        ([1.0, 3.5, 0.5], r"ranks\[2\]=0.5: must be at least 1"),
+        ([2.0, float("nan")], r"ranks\[1\]=nan: must be at least 1"),
+        ([[1, 2]], r"ranks=\[\[1, 2\]\]: must be numbers in one row \(P,\)"),
+        (["first"], r"ranks=\['first'\]: must be numbers in one row"),
+        ([True, True], r"ranks=\[True, True\]: must be numbers in one row"),
+    ],
+)
+def test_what_is_no_rank_is_refused(ranks, message):
+    for count in (
+        lambda: metrics.recall_at(ranks, 5),
+        lambda: metrics.mrr_at(ranks, 5),
+        lambda: metrics.sampled_recall_at(ranks, 5, 9, 8),
+    ):
+        with pytest.raises(ValueError, match=message):
+            count()
+
+
+@pytest.mark.parametrize("cutoff", [0, 2.5, None])
+def test_a_cutoff_that_is_no_place_in_a_list_is_refused(cutoff):
+    for count in (metrics.recall_at, metrics.mrr_at, lambda ranks, k: metrics.sampled_recall_at(ranks, k, 9, 8)):
+        with pytest.raises(ValueError, match=f"cutoff={cutoff}: must be a whole number of at least 1"):
+            count([1, 2], cutoff)
+
+
+def test_no_rank_has_no_recall():
+    for ranks in ([], np.zeros(0), np.zeros(0, dtype=object)):
+        assert metrics.recall_at(ranks, 5).shape == metrics.mrr_at(ranks, 5).shape == (0,)
+        assert metrics.sampled_recall_at(ranks, 5, 9, 8).shape == (0,)
+
+
+def test_the_last_of_all_items_is_sampled_too_and_two_items_are_enough():
+    assert metrics.sampled_recall_at([1, 2], 1, 2, 1).tolist() == pytest.approx([1.0, 0.0])
+    with pytest.raises(ValueError, match="n_items=1: must be a whole number of at least 2"):
+        metrics.sampled_recall_at([1], 1, 1, 1)
+    with pytest.raises(ValueError, match="n_sampled=2: must be between 1 and the 1 items other than the target"):
+        metrics.sampled_recall_at([1], 1, 2, 2)
+
+
+@pytest.mark.parametrize("cutoffs", [(1,), [5, 10], (np.int64(3), 20)])
+def test_cutoffs_are_whole_numbers(cutoffs):
+    metrics.check_cutoffs(cutoffs)
+    metrics.check_cutoffs(cutoffs, "k")
+
+
+@pytest.mark.parametrize("cutoffs", [(), [], 5, None, "5", {5: 5}, (0,), (5, -1), (True,), (2.5,), ("5",)])
+def test_cutoffs_of_anything_else_are_refused(cutoffs):
+    with pytest.raises(ValueError, match=r"cutoffs=.*: must be whole numbers of at least 1"):
+        metrics.check_cutoffs(cutoffs)
+
+
+def test_a_single_cutoff_is_named_as_the_caller_names_it():
+    with pytest.raises(ValueError, match=r"^k=0: must be a whole number of at least 1"):
+        metrics.check_cutoffs((0,), "k")
+
+
+@pytest.mark.parametrize(
+    ("scores", "k", "message"),
+    [
+        ([[1.0]], 1, r"scores=\[\[1.0\]\]: must be a tensor \(P, N\)"),
+        (SCORES[0], 1, r"scores=Tensor \(4,\) of float32: must be a tensor \(P, N\)"),
+        (SCORES, 0, "k=0: must be a whole number of at least 1"),
+        (SCORES, 1.5, "k=1.5: must be a whole number of at least 1"),
+    ],
+)
+def test_the_largest_of_no_table_or_none_of_them_are_refused(scores, k, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.largest(scores, k)
+
+
+@pytest.mark.parametrize(
+    ("values", "sessions", "settings", "message"),
+    [
+        ([1, 2], [0, 0], {"n": 0}, "n=0: must be a whole number of at least 1"),
+        ([1, 2], [0, 0], {"seed": -1}, "seed=-1: must be a whole number of at least 0"),
+        (["a"], [0], {}, r"values=\['a'\]: must be numbers \(P,\) or \(P, M\)"),
+        ([[[1]]], [0], {}, r"values=.*: must be numbers \(P,\) or \(P, M\)"),
+        (5.0, [0], {}, r"values=.*: must be numbers \(P,\) or \(P, M\)"),
+        ([1, 2], [0], {}, r"sessions=\[0\]: must be the session of each prediction, \(2,\)"),
+        ([[1, 2]], [0, 1], {}, r"sessions=.*: must be the session of each prediction, \(1,\)"),
+    ],
+)
+def test_what_cannot_be_resampled_is_named(values, sessions, settings, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.bootstrap(values, sessions, **settings)
+
+
+def test_values_of_every_kind_of_number_are_resampled_alike_a_thousand_times():
+    hits, sessions = [True, False, True, True], [3, 3, 8, 9]
+    of_floats = metrics.bootstrap(np.array(hits, dtype=float), sessions)
+    assert of_floats.shape == (1000,)
+    for kind in (bool, np.int64, np.uint8):
+        assert np.array_equal(metrics.bootstrap(np.array(hits, dtype=kind), sessions), of_floats)

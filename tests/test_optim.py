@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 from helpers import assert_same_bits, catches, copies
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gru4rec_lite.museum import optim as museum
-from gru4rec_lite.optim import Adagrad
+from gru4rec_lite.optim import Adagrad, row_sums
 
 LR, EPS = 0.3, 1e-6
 momenta = pytest.mark.parametrize("momentum", [0.0, 0.6])
@@ -188,11 +190,125 @@ def test_an_optimiser_goes_on_from_a_saved_state_as_if_it_had_never_stopped():
 
 @pytest.mark.parametrize("lr", [0.0, -0.1, float("nan")])
 def test_a_learning_rate_that_is_not_above_0_is_refused(lr):
-    with pytest.raises(ValueError, match=f"learning_rate={lr}: must be above 0"):
+    with pytest.raises(ValueError, match=f"lr={lr}: must be a number above 0"):
         Adagrad({"w": table()}, lr)
 
 
 @pytest.mark.parametrize("momentum", [1.0, -0.1, float("nan")])
 def test_a_momentum_outside_0_to_1_is_refused(momentum):
-    with pytest.raises(ValueError, match=f"momentum={momentum}: must be at least 0 and below 1"):
+    with pytest.raises(ValueError, match=f"momentum={momentum}: must be a number of at least 0, below 1"):
         Adagrad({"w": table()}, LR, momentum)
+
+
+# --- more occurrences than rows, tables of several sizes, a compiled step
+
+
+@momenta
+@pytest.mark.parametrize("occurrences", [5, 6, 7, 40])  # of 6 rows: with more of them the whole table is updated
+def test_any_number_of_occurrences_equals_numpys_on_the_summed_gradient(momentum, occurrences):
+    weights, rng = table(), np.random.default_rng(occurrences)
+    expected, optimiser = InNumPy(weights.numpy(), momentum), Adagrad({"w": weights}, LR, momentum)
+    for step in range(3):
+        rows, grad = rng.choice([0, 2, 3, 5], occurrences), table(occurrences, seed=50 + step)
+        optimiser.update_rows("w", torch.from_numpy(rows), grad)
+        dense = np.zeros(weights.shape)
+        np.add.at(dense, rows, grad.numpy())
+        expected.step(dense, touched=rows.tolist())
+        assert_close(weights.numpy(), expected.w, rtol=1e-12, atol=1e-12)
+        assert_close(optimiser.state["acc.w"].numpy(), expected.acc, rtol=1e-12, atol=1e-12)
+    assert_same_bits(weights[[1, 4]], table()[[1, 4]])
+
+
+@momenta
+def test_tables_of_several_sizes_and_shapes_do_not_disturb_each_other(momentum):
+    sizes = {"a": (6, 3), "b": (6, 5), "c": (9, 3), "bias": (9, 1)}
+    together, alone = ({n: table(*size, seed=len(n)) for n, size in sizes.items()} for _ in range(2))
+    optimiser = Adagrad(together, LR, momentum)
+    others = {n: Adagrad({n: alone[n]}, LR, momentum) for n in sizes}
+    for step in range(3):
+        for n, (rows, width) in sizes.items():
+            touched = torch.tensor([rows - 1, 0, rows - 1])
+            grad = table(3, width, seed=step)
+            optimiser.update_rows(n, touched, grad)
+            others[n].update_rows(n, touched, grad)
+    for n in sizes:
+        assert_same_bits(together[n], alone[n])
+
+
+def summed_by_loop(grad, rows, n_rows):
+    total = np.zeros((n_rows, grad.shape[1]))
+    for row, g in zip(rows.tolist(), grad.numpy(), strict=True):
+        total[row] += g
+    return total
+
+
+@pytest.mark.parametrize("compiling", [False, True])
+def test_what_falls_to_each_row_is_summed_compiled_or_not(compiling, monkeypatch):
+    seen = []
+
+    class Names(TorchDispatchMode):
+        def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+            seen.append(operation.overloadpacket.__name__)
+            return operation(*args, **(kwargs or {}))
+
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: compiling)
+    grad, rows = table(5), torch.tensor([3, 0, 3, 1, 3])
+    with Names():
+        found = row_sums(grad, rows, 7)
+    assert_close(found.numpy(), summed_by_loop(grad, rows, 7))
+    assert ("row_sums" in seen) == compiling  # one operation for the compiler, which adds rows one number at a time
+    shape_only = row_sums(grad.to("meta"), rows.to("meta"), 7)  # another device than the processor: as it is
+    assert (shape_only.device.type, shape_only.shape) == ("meta", (7, 3))
+
+
+def test_the_compiler_is_told_the_shape_that_the_sum_will_have():
+    with FakeTensorMode() as fake:
+        grad, rows = fake.from_tensor(table(5)), fake.from_tensor(torch.tensor([3, 0, 3, 1, 3]))
+        told = torch.ops.gru4rec_lite.row_sums(grad, rows, 7)
+    assert (told.shape, told.dtype, told.device.type) == ((7, 3), torch.float64, "cpu")
+
+
+@momenta
+def test_updates_are_made_on_the_device_of_the_table(momentum):
+    optimiser = Adagrad({"w": table().to("meta")}, LR, momentum)  # a device that refuses tensors of another one
+    optimiser.update("w", table().to("meta"))
+    optimiser.update_rows("w", torch.tensor([1, 4, 1]).to("meta"), table(3).to("meta"))
+    assert {tensor.device.type for tensor in optimiser.state.values()} == {"meta"}
+
+
+# --- what is refused
+
+
+@pytest.mark.parametrize("parameters", [[table()], {"w": [1.0]}, {"w": table(), "b": None}, table()])
+def test_parameters_that_are_no_tensors_by_name_are_refused(parameters):
+    with pytest.raises(ValueError, match=r"parameters=.+: must be a dict of tensors by name") as error:
+        Adagrad(parameters, LR)
+    assert "parameters=None" not in str(error.value)
+
+
+ROWS = torch.tensor([1, 2])
+
+
+@pytest.mark.parametrize(
+    ("update", "message"),
+    [
+        (lambda o: o.update("v", table()), "name='v': must be one of 'w', 'b'"),
+        (lambda o: o.update_rows("v", ROWS, table(2)), "name='v': must be one of 'w', 'b'"),
+        (lambda o: o.update("w", table()[:1, :1]), r"grad=\(1, 1\): must be \(6, 3\), as 'w' is"),
+        (lambda o: o.update_rows("w", [1, 2], table(2)), r"rows=\[1, 2\]: must be a tensor of 1 dimension of int64"),
+        (lambda o: o.update_rows("w", ROWS.double(), table(2)), r"rows=Tensor \(2,\) of float64: must be a tensor"),
+        (lambda o: o.update_rows("w", ROWS.unsqueeze(0), table(1)), r"rows=Tensor \(1, 2\) of int64: must be a tensor"),
+        (lambda o: o.update_rows("w", ROWS, table(1)), r"grad=\(1, 3\): must be a row of 'w' for each of the 2 rows"),
+        (
+            lambda o: o.update_rows("w", ROWS, table(2, 1)),
+            r"grad=\(2, 1\): must be a row of 'w' for each of the 2 rows",
+        ),
+    ],
+)
+def test_an_update_that_does_not_fit_is_refused_and_changes_nothing(update, message):
+    weights = {"w": table(), "b": table(4)}
+    optimiser = Adagrad(weights, LR)
+    with pytest.raises(ValueError, match=message):
+        update(optimiser)
+    assert_same_bits(weights["w"], table())
+    assert not any(tensor.any() for tensor in optimiser.state.values())

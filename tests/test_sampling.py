@@ -117,12 +117,12 @@ def test_no_samples_is_an_empty_draw_and_no_expected_extra():
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan")])
 def test_an_alpha_outside_0_to_1_is_refused(alpha):
-    with pytest.raises(ValueError, match=f"sample_alpha={alpha}: must be between 0"):
+    with pytest.raises(ValueError, match=f"alpha={alpha}: must be a number of at least 0, at most 1"):
         NegativeSampler(SUPPORT, 1, alpha)
 
 
 def test_a_negative_number_of_samples_is_refused():
-    with pytest.raises(ValueError, match="n_samples=-1: must be 0 or more"):
+    with pytest.raises(ValueError, match="n_samples=-1: must be a whole number of at least 0"):
         NegativeSampler(SUPPORT, -1, 0.5)
 
 
@@ -261,3 +261,79 @@ def test_a_corrected_sample_estimates_the_softmax_over_the_catalogue():
     corrected[target] = plain[target] = 0.0
     assert torch.cosine_similarity(corrected, full, dim=0) > 0.98
     assert torch.cosine_similarity(plain, full, dim=0) < 0.8
+
+
+# --- devices, and what is refused
+
+
+def test_draws_and_counts_are_made_on_the_device_asked_for():
+    for device in ("cpu", "meta"):
+        sampler = NegativeSampler(SUPPORT, 3, 0.5, device)
+        drawn = sampler.draw(4)
+        assert (drawn.device.type, drawn.shape, drawn.dtype) == (device, (4, 3), torch.int64)
+        assert sampler.expected_count(drawn[0], lanes=2).device.type == device
+        assert sampler.probability.dtype == sampler.popularity.dtype == torch.float64
+    assert NegativeSampler(SUPPORT, 3, 0.5).draw(1).device.type == "cpu"
+
+
+def test_no_step_draws_nothing_and_one_lane_expects_no_click_of_another():
+    sampler = NegativeSampler(SUPPORT, 3, 1.0)
+    assert sampler.draw(0).shape == (0, 3)
+    assert_close(sampler.expected_count(torch.arange(11), lanes=1), 3 * SUPPORT.double() / SUPPORT.sum())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_column_that_nobody_expects_stays_a_number(dtype):
+    corrected = correct_logq(torch.zeros(1, 2), torch.tensor([0.0, 1.0], dtype=dtype), 1.0)
+    assert corrected.isfinite().all()
+    assert corrected[0, 1] == 0  # ln 1
+    # the smallest number above 0 stands in for 0: it changes no count that can occur
+    assert_close(corrected[0, 0].item(), -np.log(torch.finfo(dtype).tiny), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("support", "message"),
+    [
+        ([1, 2], r"support=\[1, 2\]: must be a tensor \(N,\), the clicks of each item"),
+        (torch.ones(2, 2), r"support=Tensor \(2, 2\) of float32: must be a tensor \(N,\)"),
+        (torch.tensor([True, False]), r"support=Tensor \(2,\) of bool: must be a tensor \(N,\)"),
+        (torch.tensor([3, -1, 2]), r"support=\[3, -1, 2\]: must be clicks of each item, 0 or more, and not all 0"),
+        (torch.tensor([1.0, float("inf")]), r"support=\[1.0, inf\]: must be clicks of each item"),
+        (torch.tensor([1.0, float("nan")]), r"support=\[1.0, nan\]: must be clicks of each item"),
+        (torch.tensor([0, 0]), r"support=\[0, 0\]: must be clicks of each item, 0 or more, and not all 0"),
+        (torch.zeros(0), r"support=\[\]: must be clicks of each item"),
+    ],
+)
+def test_a_support_that_nothing_can_be_drawn_by_is_refused(support, message):
+    with pytest.raises(ValueError, match=message):
+        NegativeSampler(support, 1, 0.5)
+
+
+def test_a_catalogue_of_a_single_click_is_enough():
+    sampler = NegativeSampler(torch.tensor([0, 1]), 4, 0.5)
+    assert sampler.draw(2).tolist() == [[1] * 4] * 2
+    assert sampler.probability.tolist() == [0, 1]
+
+
+ITEMS = torch.tensor([1, 2])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: NegativeSampler(SUPPORT, 1, 0.5, "moon"), "device='moon': must be 'cpu' or a device that is here"),
+        (lambda: NegativeSampler(SUPPORT, 1, 0.5).draw(-1), "n_steps=-1: must be a whole number of at least 0"),
+        (lambda: NegativeSampler(SUPPORT, 1, 0.5).expected_count([1], 2), r"items=\[1\]: must be a tensor"),
+        (lambda: NegativeSampler(SUPPORT, 1, 0.5).expected_count(ITEMS, 0), "lanes=0: must be a whole number of"),
+        (lambda: negatives([1, 2], ITEMS), r"candidates=\[1, 2\]: must be a tensor of 1 dimension of int64"),
+        (lambda: negatives(ITEMS.double(), ITEMS), r"candidates=Tensor \(2,\) of float64: must be a tensor of 1 dim"),
+        (lambda: negatives(ITEMS, [1]), r"targets=\[1\]: must be a tensor of 1 dimension of int64"),
+        (lambda: negatives(ITEMS, ITEMS.unsqueeze(1)), r"targets=Tensor \(2, 1\) of int64: must be a tensor of 1 dim"),
+        (lambda: correct_logq(torch.zeros(2, 3), torch.ones(3), -0.1), "logq=-0.1: must be a number of at least 0, at"),
+        (lambda: correct_logq(torch.zeros(2, 3), torch.ones(3), 1.1), "logq=1.1: must be a number of at least 0, at m"),
+        (lambda: correct_logq(torch.zeros(2, 3), torch.ones(1), 1.0), r"expected_count=\(1,\): must be one for each"),
+    ],
+)
+def test_an_argument_that_would_be_taken_for_something_else_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
