@@ -137,7 +137,7 @@ def padded(items, offsets, batch_size: int) -> Iterator[tuple[Tensor, Tensor, Te
     """
     require_whole("batch_size", batch_size)
     require_sessions(items, offsets)
-    items, offsets = np.asarray(items), np.asarray(offsets)
+    items, offsets = np.asarray(items), np.asarray(offsets, dtype=np.int64)
     starts, n_pairs = offsets[:-1], np.diff(offsets) - 1
     starts, n_pairs = starts[n_pairs > 0], n_pairs[n_pairs > 0]
     for first in range(0, len(starts), batch_size):

@@ -1,8 +1,9 @@
 """A click log: read it, check it, cut it into sessions, split it by time, filter it, encode it into flat arrays.
 
 A click log is a DataFrame with one click per row and the columns ``SessionId``, ``ItemId`` and ``Time``; other columns
-are carried along. Ids are text or integers and stay so. Times are datetimes or seconds (a number); clicks of a session
-at the same time keep the order of their rows. Row labels (the frame's index) mean nothing, and no input is changed.
+are carried along. Ids are text or integers and stay so. Times are datetimes, which count to the microsecond, or seconds
+(a number); clicks of a session at the same time keep the order of their rows. Row labels (the frame's index) mean
+nothing, and no input is changed.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ def read(
     """A click log from a .csv (delimiter , ; | or tab), .tsv or .parquet file; csv and tsv also as .gz or .zip.
 
     In a csv file a column of ids is integer when every id reads back as the very same text, else it is text ("00123"
-    stays "00123"); an empty field is a missing id. Ids such as "7.0" stay text too, with a warning: they are not
-    the ids 7 of another file. Times are seconds, or dates and times of ISO 8601, such as 2014-04-07T10:51:09Z (with a
-    zone: converted to UTC) or 2014-04-07 10:51:09 UTC.
+    stays "00123", and ids from 2^63 on stay text); an empty field is a missing id. Ids such as "7.0" stay text too,
+    with a warning: they are not the ids 7 of another file. Times are seconds, or dates and times of ISO 8601, such as
+    2014-04-07T10:51:09Z (with a zone: converted to UTC) or 2014-04-07 10:51:09 UTC.
 
     Args:
         path: the file, in UTF-8, with a header line.
@@ -64,10 +65,13 @@ def read(
 def sessionise(clicks: pd.DataFrame, user: str = "UserId", gap: float = 3600) -> pd.DataFrame:
     """Give every click a SessionId: a user's clicks belong together until a pause of more than ``gap`` seconds.
 
-    A pause of exactly ``gap`` stays inside. The n-th session of user u is named "u-n", so later clicks never rename
-    earlier sessions. Rows may stand in any order and keep it; a SessionId that is there already is replaced.
+    A pause of exactly ``gap`` stays inside; pauses count to the microsecond, so ``gap`` must be whole microseconds. The
+    n-th session of user u is named "u-n", so later clicks never rename earlier sessions. Rows may stand in any order
+    and keep it; a SessionId that is there already is replaced.
     """
     _positive(numbers.Real, gap=gap)
+    if not (round(float(gap), 6) == float(gap) == gap):  # a pause of 5/7 s counts as 0.714286, which is more than 5/7
+        raise ValueError(f"gap={gap!r}: must be a whole number of microseconds, such as round(gap, 6) gives")
     frame, times = checked(clicks, ids=(user, "ItemId"))
     users, names = numbered(frame[user])
     order = in_order(users, times)

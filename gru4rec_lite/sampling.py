@@ -101,6 +101,7 @@ def alias_table(probability: Tensor) -> tuple[Tensor, Tensor]:
     # the next frequent item fills
     last_cell = torch.searchsorted(missing_so_far, left_so_far)
     taken = torch.cat((missing_so_far, left_so_far[-1:]))[last_cell] - left_so_far
+    taken[left_so_far <= 0] = 0.0  # an item of exactly the mean has nothing left over, and has filled no cell
     keep[frequent[:-1]] = 1.0 - taken[:-1].clamp(0.0, 1.0)
     alias[frequent[:-1]] = frequent[1:]
     return keep, alias

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,7 +123,7 @@ CASES: dict[str, Case] = {
     ),
     "clicks.sessionise": case(
         clicks.sessionise, {"clicks": LOG.rename(columns={"SessionId": "UserId"})},
-        clicks=log(column="UserId"), gap=number(0, -1, INF),
+        clicks=log(column="UserId"), gap=number(0, -1, INF, 5 / 7, 1e-7, np.float32(0.7), Fraction(1, 10)),
         user=bad(TYPE, None, 3, ["UserId"], says="^Column .* is missing: the log has 'UserId'", error=CLE)
         + bad(RANGE, "Nope", says="^Column 'Nope' is missing", error=CLE)
         + bad(CORRUPT, "Time", says="^Column 'Time': 0.0 is no id here", error=CLE),

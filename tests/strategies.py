@@ -62,7 +62,7 @@ def _exact(low: int, high: int) -> st.SearchStrategy[int]:
 # blanks, names of missing values, numbers, texts of more letters than it looks, one whose order is another in UTF-16
 ODD_TEXTS = [
     "", " ", "a", " a", "a ", "A", "7", "007", "7.0", "-1", "nan", "None", "True", "é", "e\u0301", "日本", "🛒",
-    "\uffff", "a,b", 'a"b', "a\nb", "a\x00", "\x00", "a-1", "x" * 300, "[1, 2]", "1970-01-01",
+    "\uffff", "a,b", 'a"b', "a\nb", "a\rb", "\r", "a\x00", "\x00", "a-1", "x" * 300, "[1, 2]", "1970-01-01",
 ]  # fmt: skip
 texts = st.one_of(st.sampled_from(ODD_TEXTS), st.text(st.characters(exclude_categories=["Cs"]), max_size=4))
 

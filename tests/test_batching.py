@@ -327,6 +327,7 @@ def test_offsets_may_be_integers_of_any_kind(dtype):
     items, offsets = flat([3, 0, 5, 1, 2, 0, 4])  # without a sign 0 - 1 is the largest number of all
     given = offsets.astype(dtype)
     assert rows(SessionParallel(items, given, 2)) == played_by_hand(items, offsets, 2)
+    assert [real.sum().item() for *_, real in batching.padded(items, given, 2)] == [2 + 4, 1 + 3]
 
 
 def test_sessions_of_no_click_waste_nothing():

@@ -28,7 +28,7 @@ def drop_repeats_by_label(log: pd.DataFrame) -> pd.DataFrame:
 
 def sessionise_at_the_gap(log: pd.DataFrame, gap: float = 3600) -> pd.DataFrame:
     """T27: >= where > is meant, so a pause of exactly the gap splits. Nobody notices: whole hours are rare."""
-    return clicks.sessionise(log, gap=gap * (1 - 1e-9))
+    return clicks.sessionise(log, gap=round(gap - 1e-6, 6))  # pauses are compared to the microsecond
 
 
 def sessionise_without_users(log: pd.DataFrame, gap: float = 3600) -> pd.DataFrame:
