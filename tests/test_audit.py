@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
 import gru4rec_lite as g4r
-from gru4rec_lite import audit
+from gru4rec_lite import audit, museum
 from gru4rec_lite.audit import batching, equations, losses, recommenders, sampling
 from gru4rec_lite.batching import SessionParallel, Step, padded
 from gru4rec_lite.museum import batching as bad_plans
@@ -819,3 +819,26 @@ def test_names_of_exhibits_are_of_the_museum():
     numbers = {number for report in reports for finding in report.findings for number in finding.exhibit.split()}
     assert numbers == {"B1", "B2", "B3", "B4", "B5", "B8", "B9", "B10", "B12", "B13", "B15", "B17", "B18", "B19"}
     assert losses.EXHIBITS.keys() <= equations.EQUATIONS.keys()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: audit.loss(3), "fn=3: must be a function"),
+        (lambda: audit.batches(None), "batches=None: must be steps, or a function"),
+        (
+            lambda: audit.batches([], items=[1, 2], offsets=[0, 5]),
+            r"offsets=\[0, 5\]: must be where",
+        ),
+        (lambda: audit.batches([], items=[1, 2], offsets=[0, 2], batch_size=0), "batch_size=0: must be a whole number"),
+        (lambda: audit.sampler(None, [1, 2], 0.5), "draw=None: must be a function"),
+        (lambda: audit.sampler(list, "many", 0.5), "support: must be one count for each item"),
+        (lambda: audit.sampler(list, [-1, 2], 0.5), "support: must be one count for each item"),
+        (lambda: audit.sampler(list, [1, 2], 2), "alpha=2: must be a number of at least 0, at most 1"),
+        (lambda: audit.sampler(list, [1, 2], "x"), "alpha='x': must be a number"),
+        (lambda: museum.code(3), "variant=3: must be a function or a method"),
+    ],
+)
+def test_what_cannot_be_audited_is_refused_by_name(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import require_sessions, require_that, require_whole
 from .played import Played, made
 from .probe import SEED, numpy
 from .report import Check, Failed, NotTried, Report, check, crash, name_of, run, share
@@ -44,12 +45,16 @@ def batches(batches: Any, items: Any = None, offsets: Any = None, batch_size: in
         batch_size: lanes of an iterable, where they are to be counted.
 
     Raises:
-        ValueError: an iterable without its log.
+        ValueError: neither steps nor a function, an iterable without its log, or a log that cannot be played.
     """
+    is_either = callable(batches) or isinstance(batches, Iterable)
+    require_that("batches", batches, is_either, "steps, or a function make(items, offsets, batch_size) that gives them")
+    require_whole("batch_size", 1 if batch_size is None else batch_size)
     if callable(batches) and not isinstance(batches, Iterable):
         return run(name_of(batches), CHECKS, _Made(batches), batches)
     if items is None or offsets is None:
         raise ValueError("items, offsets: needed to know what an iterable should play; or give make(items, offsets, B)")
+    require_sessions(numpy(items), numpy(offsets))
     return run(name_of(batches), CHECKS, _Given(batches, numpy(items), numpy(offsets), batch_size), None)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..checks import require_that
 from . import compared, equations
 from .equations import EQUATIONS
 from .lanes import Lanes, all_close, close
@@ -30,8 +31,9 @@ def loss(fn: Callable, like: str | None = None, **settings: float) -> Report:
         settings: of that equation (``bpreg``), handed to ``fn`` where it takes them.
 
     Raises:
-        ValueError: an unknown ``like``, or a setting that its equation does not have.
+        ValueError: no function, an unknown ``like``, or a setting that its equation does not have.
     """
+    require_that("fn", fn, callable(fn), "a function of scores (B, C) and is_negative (B, C)")
     if like is not None and like not in EQUATIONS:
         raise ValueError(f"like={like!r}: must be one of {', '.join(EQUATIONS)}")
     taken = set(inspect.signature(EQUATIONS[like]).parameters) if like else set()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import require_number, require_that
 from .probe import numpy
 from .report import Check, Failed, NotTried, Report, check, name_of, run, share
 
@@ -25,12 +26,14 @@ def sampler(draw: Callable[[int], Any], support: Any, alpha: float) -> Report:
         alpha: the power that is meant: 0 draws every clicked item equally often, 1 by popularity.
 
     Raises:
-        ValueError: a support that is no list of counts.
+        ValueError: no function, a support that is no list of counts, or an alpha outside 0 to 1.
     """
-    counts = numpy(support).astype(float)
-    if counts.ndim != 1 or not len(counts) or not (counts >= 0).all() or counts.sum() == 0:
+    require_that("draw", draw, callable(draw), "a function of n that gives about n item numbers")
+    require_number("alpha", alpha, 0, 1)
+    counts = numpy(support)
+    if counts.dtype.kind not in "iuf" or counts.ndim != 1 or not (counts >= 0).all() or counts.sum() == 0:
         raise ValueError("support: must be one count for each item, 0 or more, and not all 0")
-    return run(name_of(draw), CHECKS, _Draws(draw, counts, float(alpha)))
+    return run(name_of(draw), CHECKS, _Draws(draw, counts.astype(float), float(alpha)))
 
 
 class _Draws:

@@ -14,6 +14,8 @@ import pandas as pd
 
 def code(variant: Callable, name: str = "variant") -> str:
     """Source of an exhibit under another name and without its docstring, which would give the bug away."""
+    if not (inspect.isfunction(variant) or inspect.ismethod(variant)):
+        raise ValueError(f"variant={variant!r}: must be a function or a method, whose source is then shown")
     tree = ast.parse(textwrap.dedent(inspect.getsource(variant))).body[0]
     assert isinstance(tree, ast.FunctionDef)
     tree.name = name

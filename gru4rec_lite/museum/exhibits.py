@@ -22,7 +22,7 @@ from .cases import CASES
 
 PAPER = "[Hidasi & Czapp, RecSys 2023](https://arxiv.org/abs/2307.14956)"
 OFFICIAL = "hidasib/GRU4Rec_PyTorch_Official (`gru4rec_pytorch.py`)"
-OURS = "Measured by us: `data/results/museum.csv`."
+OURS = "Measured by us: `data/results/museum.csv` (`python -m gru4rec_lite.experiments museum`)."
 
 
 def _thread(repository: str, number: int, kind: str = "issues") -> str:
