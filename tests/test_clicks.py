@@ -1028,3 +1028,52 @@ def test_what_is_picked_keeps_its_fractions():
     picked = order.pick(np.array([0.25, 1.5, -2.75]), np.array([2, 0]))
     assert picked.tolist() == [-2.75, 0.25]
     assert order.pick(np.array([7, 8], dtype=np.int8), np.array([1])).dtype == np.int64
+
+
+def test_a_session_id_that_is_there_is_replaced_and_stands_first():
+    log = pd.DataFrame({"UserId": ["u", "u", "v"], "SessionId": [7, 7, 8], "ItemId": [1, 2, 3], "Time": [0, 10, 20]})
+    cut = clicks.sessionise(log, gap=5)
+    assert cut.columns.tolist() == ["SessionId", "UserId", "ItemId", "Time"]
+    assert cut["SessionId"].tolist() == ["u-1", "u-2", "v-1"]
+    assert clicks.sessionise(log.drop(columns="SessionId"), gap=5).columns[0] == "SessionId"
+
+
+def test_a_gap_is_not_finer_than_the_microsecond():
+    log = pd.DataFrame({"UserId": [1, 1, 1], "ItemId": [1, 2, 3], "Time": [0.0, 0.123456, 0.246913]})
+    assert clicks.sessionise(log, gap=0.123456)["SessionId"].tolist() == ["1-1", "1-1", "1-2"]
+    with pytest.raises(ValueError, match=r"gap=0\.1234567: must be a whole number of microseconds"):
+        clicks.sessionise(log, gap=0.1234567)
+
+
+def test_equal_times_are_counted_within_sessions_only(capsys):
+    log = pd.DataFrame({"SessionId": [1, 1, 1, 2, 2, 3, 3], "ItemId": list("abcdefg"), "Time": [5, 5, 5, 5, 6, 8, 9]})
+    clicks.prepare(log)
+    assert "; 2 come at the time of the click before them" in capsys.readouterr().out
+    clicks.prepare(log.assign(Time=range(7)))
+    assert capsys.readouterr().out == "kept 7 of 7 clicks; dropped nothing\n"
+
+
+@pytest.mark.parametrize(("days", "remedy"), [(99.95, r"fewer days \(the log spans 100\)"), (0.001, "more days")])
+def test_a_split_that_leaves_a_side_empty_says_which_way_to_go(days, remedy):
+    hours = np.array([0, 10, 99.9505 * 24 - 10, 99.9505 * 24])  # 100 to three digits, but not if a day were longer
+    log = pd.DataFrame({"SessionId": [1, 1, 2, 2], "ItemId": [1, 2, 1, 2], "Time": hours * 3600})
+    with pytest.raises(ClickLogError, match=rf"Remedy: {remedy}\."):
+        clicks.split_by_time(log, days=days)
+
+
+@pytest.mark.parametrize("argument", ["session", "item", "time"])
+def test_a_column_that_is_not_in_the_file_is_named_with_its_argument(argument, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("s,i,t\n1,2,3\n")
+    with pytest.raises(ClickLogError, match=rf"Column 'elsewhere' is missing.*\b{argument}="):
+        clicks.read(path, **{"session": "s", "item": "i", "time": "t", argument: "elsewhere"})
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "float64", "datetime64[us]"])
+def test_encoded_times_are_seconds_in_double_precision(dtype):
+    log = click_log("ab", "ba")
+    times = pd.Series([10, 20, 30, 40])
+    log["Time"] = pd.to_datetime(times, unit="s").astype(dtype) if "datetime" in dtype else times.astype(dtype)
+    encoded = clicks.encode(log)
+    assert encoded.times.dtype == np.float64
+    assert encoded.times.tolist() == [10.0, 20.0, 30.0, 40.0]
