@@ -21,6 +21,7 @@ from pandas.testing import assert_frame_equal
 from gru4rec_lite import clicks, columns, evaluate, order
 from gru4rec_lite.clicks import ClickLogError
 from gru4rec_lite.museum import data as museum
+from gru4rec_lite.museum.checks import LEAK, row_labels_do_not_matter
 
 LOG = "SessionId,ItemId,Time\n7,a,10\n7,b,11\n8,a,12.5\n"
 
@@ -481,17 +482,6 @@ def test_an_empty_side_is_an_error_that_says_what_to_do():
         clicks.split_by_time(days_log((0, 1), (2, 5)), days=1)
 
 
-# a rare item before the cut that the test clicks make popular, and an item that only the test has
-LEAK = pd.concat(
-    [
-        click_log(*["ab"] * 6, "ac").assign(Time=np.arange(14.0)),
-        click_log(*["ac"] * 9, "ad").assign(
-            SessionId=lambda log: log["SessionId"] + 100, Time=DAY * 5 + np.arange(20.0)
-        ),
-    ]
-)
-
-
 def split_then_filter(log: pd.DataFrame, days: float, **filters):
     train, test = clicks.split_by_time(log, days)
     return clicks.prepare(train, **filters), test
@@ -539,22 +529,14 @@ def check_repeats(drop) -> None:
     assert drop(log).groupby("SessionId")["ItemId"].sum().tolist() == ["ij", "iji", "iji"]
 
 
-def check_labels_do_not_matter(drop) -> None:
-    two_files = pd.concat(
-        [click_log("iij", "kl"), click_log("mn", "opp").assign(SessionId=lambda log: log["SessionId"] + 2)]
-    )
-    assert two_files.index.has_duplicates
-    assert drop(two_files)["ItemId"].tolist() == list("ijklmnop")
-
-
 def test_immediate_repeats_go_and_returns_stay():
     check_repeats(drop_repeats)
     check_repeats(museum.drop_repeats_by_label)  # right on a single file: that is why it was published
 
 
 def test_row_labels_do_not_matter():
-    check_labels_do_not_matter(drop_repeats)
-    catches(check_labels_do_not_matter, museum.drop_repeats_by_label)
+    row_labels_do_not_matter(drop_repeats)
+    catches(row_labels_do_not_matter, museum.drop_repeats_by_label)
 
 
 def test_repeats_are_judged_in_order_of_time_within_the_session():

@@ -202,7 +202,9 @@ def a_model_learns_from_the_training_clicks(fit: Callable[[Any, pd.DataFrame, pd
 def row_labels_do_not_matter(drop: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
     """T26: (i, i, j) becomes (i, j) in two files put together, whose row labels repeat; nothing else goes."""
     one, other = log_of("iij", "kl"), log_of("mn", "opp").assign(SessionId=lambda log: log["SessionId"] + 2)
-    left = "".join(drop(pd.concat([one, other]))["ItemId"])
+    both = pd.concat([one, other])
+    assert both.index.has_duplicates
+    left = "".join(drop(both)["ItemId"])
     assert left == "ijklmnop", f"left of iij kl mn opp: {left}"
 
 
@@ -212,13 +214,12 @@ def log_of(*sessions: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["SessionId", "ItemId"]).assign(Time=np.arange(len(rows), dtype=float))
 
 
-# on the first day c is rare and b is not; five days later c is popular, and d is new
+# on the first day c is rare and b is not; five days later c is popular, and d is new; row labels repeat
 LEAK = pd.concat(
     [
         log_of(*["ab"] * 6, "ac"),
         log_of(*["ac"] * 9, "ad").assign(
             SessionId=lambda log: log["SessionId"] + 100, Time=lambda log: log["Time"] + 5 * DAY
         ),
-    ],
-    ignore_index=True,
+    ]
 )
