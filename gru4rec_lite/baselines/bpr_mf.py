@@ -57,6 +57,7 @@ class BPRMF(ByHistory):
         require_number("regularisation", self.regularisation, 0)
 
     def fit(self, train: pd.DataFrame) -> Self:
+        self.__post_init__()  # settings may have been changed since
         log = click_log.encode(train)
         self.items, rng = log.index, np.random.default_rng(self.seed)
         session = np.repeat(np.arange(len(log)), np.diff(log.offsets))

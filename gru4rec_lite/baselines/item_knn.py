@@ -50,6 +50,7 @@ class ItemKNN(Recommender):
         require_number("alpha", self.alpha, 0, 1)
 
     def fit(self, train: pd.DataFrame) -> Self:
+        self.__post_init__()  # settings may have been changed since
         log = click_log.encode(train)
         self.items = log.index
         holds = sessions_of_items(log.items, log.offsets, len(log.index))

@@ -33,6 +33,7 @@ class Markov(Recommender):
         require_number("kappa", self.kappa, 0)
 
     def fit(self, train: pd.DataFrame) -> Self:
+        self.__post_init__()  # settings may have been changed since
         log = click_log.encode(train)
         self.items, n = log.index, len(log.index)
         follows = np.ones(len(log.items), dtype=bool)

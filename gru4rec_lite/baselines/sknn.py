@@ -65,6 +65,7 @@ class SKNN(ByHistory):
         require_whole("m", self.m)
 
     def fit(self, train: pd.DataFrame) -> Self:
+        self.__post_init__()  # settings may have been changed since
         log = click_log.encode(train)
         self.items = log.index
         ended = np.maximum.reduceat(log.times, log.offsets[:-1])
