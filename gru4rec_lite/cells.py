@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -26,29 +27,30 @@ class Cell(nn.Module):
     Args:
         n_in: width I of the input, or None when inputs come as gate sums already.
         units: width H of the hidden state.
+        generator: where the first weights are drawn; None: torch's global one, as for any module.
     """
 
     n_gates: int  # G
     n_states = 1  # S
 
-    def __init__(self, n_in: int | None, units: int):
+    def __init__(self, n_in: int | None, units: int, generator: torch.Generator | None = None):
         require_whole("n_in", 1 if n_in is None else n_in)
         require_whole("units", units)
         super().__init__()
         self.units = units
         if n_in is not None:
-            self.weight_ih = nn.Parameter(torch.empty(self.n_gates * units, n_in))
-        self.weight_hh = nn.Parameter(torch.empty(self.n_gates * units, units))
-        self.bias_ih = nn.Parameter(torch.empty(self.n_gates * units))
-        self.reset_parameters()
+            self.weight_ih = weights(self.n_gates * units, n_in)
+        self.weight_hh = weights(self.n_gates * units, units)
+        self.bias_ih = weights(self.n_gates * units)
+        self.reset_parameters(generator)
 
-    def reset_parameters(self) -> None:
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Glorot-uniform weights, each gate's block for itself; zero biases."""
         for name, parameter in self.named_parameters():
             if name.startswith("bias"):
                 nn.init.zeros_(parameter)
             else:
-                glorot_blocks_(parameter, self.n_gates)
+                glorot_blocks_(parameter, self.n_gates, generator=generator)
 
     def zeros(self, lanes: int) -> Tensor:
         """The state before the first click: ``(lanes, S, H)`` zeros on the cell's device."""
@@ -114,12 +116,13 @@ class GRUCell(Cell):
 
     n_gates = 3
 
-    def __init__(self, n_in: int | None, units: int, reset: str = "after"):
+    def __init__(self, n_in: int | None, units: int, reset: str = "after", generator: torch.Generator | None = None):
         require_one_of("reset", reset, ("before", "after"))
         self.reset = reset
-        super().__init__(n_in, units)
+        super().__init__(n_in, units, generator)
         if reset == "after":
-            self.bias_hh = nn.Parameter(torch.zeros(3 * units))
+            self.bias_hh = weights(3 * units)
+            nn.init.zeros_(self.bias_hh)
 
     def step(self, gates: Tensor, state: Tensor) -> Tensor:
         hidden = state[:, 0]
@@ -136,19 +139,26 @@ class GRUCell(Cell):
         return ((1 - new) * hidden + new * candidate).unsqueeze(1)
 
 
-def glorot_blocks_(weight: Tensor, n_blocks: int, columns: bool = False) -> None:
+def weights(*shape: int) -> nn.Parameter:
+    """Room for weights: float32 on the CPU, whatever torch's default type and device are just now."""
+    return nn.Parameter(torch.empty(shape, dtype=torch.float32, device="cpu"))
+
+
+def glorot_blocks_(
+    weight: Tensor, n_blocks: int, columns: bool = False, generator: torch.Generator | None = None
+) -> None:
     """Fill in place with U(-x, x), x = sqrt(6 / (rows + columns)) *of one gate's block*, not of the stacked matrix.
 
     Blocks are stacked as rows (a cell's weights), or side by side with ``columns=True`` (the table of a one-hot input).
     Source: Glorot & Bengio, 2010.
     """
     for block in weight.detach().chunk(n_blocks, dim=1 if columns else 0):
-        block.uniform_(-1.0, 1.0).mul_(math.sqrt(6.0 / sum(block.shape)))
+        block.uniform_(-1.0, 1.0, generator=generator).mul_(math.sqrt(6.0 / sum(block.shape)))
 
 
-CELLS: dict[str, Callable[[int | None, int], Cell]] = {
-    "gru": lambda n_in, units: GRUCell(n_in, units, reset="after"),
-    "gru-paper": lambda n_in, units: GRUCell(n_in, units, reset="before"),
+CELLS: dict[str, Callable[..., Cell]] = {
+    "gru": partial(GRUCell, reset="after"),
+    "gru-paper": partial(GRUCell, reset="before"),
     "lstm": LSTMCell,
     "rnn": RNNCell,
 }

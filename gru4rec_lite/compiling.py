@@ -10,6 +10,7 @@ Source: Ansel et al., "PyTorch 2", ASPLOS 2024.
 from __future__ import annotations
 
 import os
+import threading
 import types
 import warnings
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from .batching import SessionParallel
 from .network import Network
 
 PAYS_FROM = 10.0  # seconds that compiling must save; it takes 5 to 20 the first time, some 2 when torch remembers it
+_COMPILING = threading.Lock()  # one at a time: the warnings that are hidden meanwhile belong to the whole process
 # what it saves of a step, measured on a CPU: most of the calls, and the passes over memory between matrix products,
 # which grow with these
 CALLS, PASSES = 0.5e-3, 4e-12  # seconds; seconds for each operation of the products
@@ -53,7 +55,7 @@ class CompiledStep:
         if self._run is not None:
             return self._run(*arguments)
         try:
-            with warnings.catch_warnings():
+            with _COMPILING, warnings.catch_warnings():
                 warnings.filterwarnings("ignore", module="torch")  # of its own insides
                 self._run = _compiled(self.as_it_is)
                 return self._run(*arguments)  # compiles first: when that fails nothing has been updated yet

@@ -19,16 +19,18 @@ from torch import Tensor
 
 from . import clicks as click_log
 from . import compiling, files, packed, settings, training
+from .ambient import undisturbed
 from .batching import SessionParallel
 from .checks import require_flag
 from .evaluation import evaluate
 from .losses import LOSSES
 from .network import Network
 from .optim import Adagrad
-from .recommender import Recommender, Stream, _check_click, rows_at_once
+from .recommender import Recommender, Stream, _warn, rows_at_once
 from .sampling import NegativeSampler
 
 STATES_AT_ONCE = 8_000_000  # numbers in inputs and states, of one session at least; with gates some 170 MB
+NOTICED = 1000  # steps of an epoch, of which nobody waits for fewer
 
 
 @dataclass(eq=False)
@@ -53,10 +55,13 @@ class GRU4Rec(Recommender):
         learning_rate, momentum: of Adagrad.
         n_epochs: passes over the training sessions.
         compile: True: training steps run compiled (torch.compile, which needs a C++ compiler or Triton); False: as they
-            are; "auto": compiled when the run is long enough to pay for it. Same arithmetic up to rounding; dropout
-            masks may be other ones.
-        seed: same seed, same machine, same model, to the bit on a CPU; with more threads it differs by rounding.
+            are; "auto": compiled when the run is long enough to pay for it. Same arithmetic up to rounding.
+        seed: same seed, same model: to the bit on the CPU of the same machine with the same torch and as many threads,
+            whatever other threads do; elsewhere up to rounding.
         device: whatever torch.device takes, or "auto" (cuda, mps, cpu: the first there is).
+
+    Settings are plain fields: what they are when `fit` is called is what it goes by. A model that has learned keeps to
+    those that it learned with, and saves them, until the next `fit`.
 
     Raises:
         ValueError: a setting that does not exist, is out of range, or would be ignored.
@@ -84,6 +89,11 @@ class GRU4Rec(Recommender):
     device: str = "auto"
 
     def __post_init__(self):
+        self._read_settings()  # a wrong one is refused at once
+        self._history: list[dict[str, float]] = []
+
+    def _read_settings(self) -> None:
+        """Check the settings as they are now, and settle what they leave open."""
         for setting in fields(self):
             setattr(self, setting.name, settings.plain(getattr(self, setting.name)))
         settings.check(self)
@@ -92,14 +102,13 @@ class GRU4Rec(Recommender):
         if self.output == "auto":
             self._output = {"cross-entropy": "linear", "bpr-max": "elu"}.get(self.loss, "tanh")
         self._logq = float(self.loss == "cross-entropy") if self.logq is None else self.logq
-        self._history: list[dict[str, float]] = []
 
     @property
     def history(self) -> pd.DataFrame:
         """One row per epoch: epoch, loss, clicks_per_s (with compiling); with a validation log recall, mrr (at 20)."""
         return pd.DataFrame(self._history)
 
-    @torch.inference_mode(False)  # gradients are needed, wherever it is called from
+    @undisturbed(grad=True)
     def fit(
         self,
         train: pd.DataFrame,
@@ -132,6 +141,7 @@ class GRU4Rec(Recommender):
             raise ValueError("keep_best=True: needs a validation log, fit(train, valid=...)")
         if resume and checkpoint is None:
             raise ValueError("resume=True: needs the file to go on from, fit(..., checkpoint=path)")
+        self._read_settings()
         log = click_log.encode(train)
         plan = SessionParallel(log.items, log.offsets, self.batch_size, self._device)
         if len(plan) == 0:
@@ -140,6 +150,7 @@ class GRU4Rec(Recommender):
                 "if one visit is spread over several session ids, see clicks.sessionise"
             )
         self._require_ready(log, valid, checkpoint, resume, keep_best)  # until here the model is what it was
+        _warn_of_a_long_session(log, plan)
         self.items = log.index
         self._build()
         sampler = NegativeSampler(torch.from_numpy(log.support), self.n_samples, self.sample_alpha, self._device)
@@ -173,14 +184,14 @@ class GRU4Rec(Recommender):
             self.network.load_state_dict(best)
         return self
 
-    @torch.no_grad()
+    @undisturbed()
     def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray | None = None) -> Iterator[Tensor]:
         """See `Recommender.scores`."""
         for first, last in packed.whole_sessions(offsets, self._clicks_at_once()):
             hidden = packed.hidden_states(self.network, items, offsets[first : last + 1])
             yield from self._score_all(hidden)
 
-    @torch.no_grad()
+    @undisturbed()
     def last_scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray) -> Iterator[Tensor]:
         """See `Recommender.last_scores`."""
         for first, last in packed.whole_sessions(offsets, self._clicks_at_once()):
@@ -190,7 +201,7 @@ class GRU4Rec(Recommender):
             yield from self._score_all(hidden[torch.from_numpy(rows).to(hidden.device)])
 
     def _clicks_at_once(self) -> int:
-        return STATES_AT_ONCE // (sum(self.layers) + self.network.input_table.shape[1])
+        return STATES_AT_ONCE // (sum(self._learned_with["layers"]) + self.network.input_table.shape[1])
 
     def _score_all(self, hidden: Tensor) -> Iterator[Tensor]:
         """Scores of the whole catalogue in blocks: ``(P, H) -> (p, N)`` each."""
@@ -211,6 +222,10 @@ class GRU4Rec(Recommender):
     def tensors(self) -> dict[str, Tensor]:
         return self.network.state_dict()
 
+    def _settings_to_save(self) -> dict[str, Any]:
+        return self._learned_with
+
+    @undisturbed(grad=True)
     def restore(self, tensors: dict[str, Tensor]) -> None:
         if sum(units**2 for units in self.layers) + len(self.items) * (self.embedding_size or 1) > sum(
             t.numel() for t in tensors.values()
@@ -221,12 +236,12 @@ class GRU4Rec(Recommender):
         self.network.load_state_dict(tensors)
 
     def _build(self) -> None:
-        with training.seeded(self.seed, 0, torch.device("cpu")):  # on the CPU: the same first weights on every device
-            self.network = Network(
-                len(self.items), self.layers, self.cell, self.embedding, self.embedding_size,
-                self._output, self.elu, self.dropout_embed, self.dropout_hidden,
-            ).to(self._device)  # fmt: skip
-        self.network.eval()
+        self._learned_with = asdict(self)
+        self.network = Network(
+            len(self.items), self.layers, self.cell, self.embedding, self.embedding_size,
+            self._output, self.elu, self.dropout_embed, self.dropout_hidden,
+            training.generator(self.seed, 0, torch.device("cpu")),  # there: the same first weights on every device
+        ).to(self._device).eval()  # fmt: skip
 
     def _require_fitting(self, tensors: dict[str, Tensor]) -> None:
         """Refuse what torch would put up with: numbers of another type, and an item id for two items."""
@@ -249,8 +264,10 @@ class GRU4Rec(Recommender):
     def _identity(self, log: click_log.Sessions, valid: pd.DataFrame | None) -> dict[str, Any]:
         """What must be the same for training to be resumed; more epochs or another device are fine."""
         same = {name: value for name, value in asdict(self).items() if name not in ("n_epochs", "compile", "device")}
-        validation = None if valid is None else click_log.encode(valid, log.index)
-        same["valid"] = validation and files.fingerprint(validation.items, validation.offsets)
+        same["valid"] = None
+        if valid is not None:
+            validation = click_log.encode(valid, log.index)
+            same["valid"] = files.fingerprint(validation.items, validation.offsets)
         return {**same, "clicks": files.fingerprint(log.items, log.offsets), "items": log.index.tolist()}
 
 
@@ -263,12 +280,24 @@ class _StatefulStream(Stream):
         super().__init__(model)
         self.state = model.network.zeros(1)
 
-    @torch.no_grad()
-    def click(self, item: Any, time: Any = 0.0) -> None:
-        _check_click(item, time)
-        number = torch.from_numpy(self.model._numbers([item])).to(self.model._device)
+    @undisturbed()
+    def click(self, item: Any, time: Any = None) -> None:
+        super().click(item, time)
+        number = torch.from_numpy(self.model._numbers([item])).to(self.state[0].device)
         self.state = self.model._click(number, self.state)
 
-    @torch.no_grad()
+    @undisturbed()
     def recommend(self, k: int = 20, exclude=()) -> pd.DataFrame:
         return self.model._lists(self.model.network.score_all(self.state[-1][:, 0]), k, exclude)[["ItemId", "score"]]
+
+
+def _warn_of_a_long_session(log: click_log.Sessions, plan: SessionParallel) -> None:
+    """Of sessions that play on when all others have ended: most steps are then a few lanes wide."""
+    n_clicks, narrow = np.diff(log.offsets), int((4 * plan.widths <= plan.widths[0]).sum())
+    if narrow > len(plan) / 2 and len(plan) >= NOTICED:
+        longest = int(n_clicks.argmax())
+        _warn(
+            f"session {log.ids[longest : longest + 1].tolist()[0]!r} has {n_clicks[longest]:,} clicks: {narrow:,} of "
+            f"the {len(plan):,} steps of an epoch leave three of four lanes empty, which is slow. If no visitor clicks "
+            "that much, leave it out: clicks.prepare(log, max_session=...)"
+        )

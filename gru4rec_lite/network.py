@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .cells import CELLS, Cell, glorot_blocks_
+from .cells import CELLS, Cell, glorot_blocks_, weights
 from .checks import require_integers, require_number, require_one_of, require_that, require_whole
 
 EMBEDDINGS = ("one-hot", "separate", "shared")
@@ -35,6 +35,7 @@ class Network(nn.Module):
         output: "linear" | "tanh" | "elu", applied to the scores.
         elu: where the ELU levels off, above 0.
         dropout_embed, dropout_hidden: drop probabilities of the input rows and of each layer's hidden state.
+        generator: where the first weights are drawn; None: torch's global one, as for any module.
 
     Parameters: ``item_in`` ``(N, W)`` (absent when shared), ``item_out`` ``(N, H)``, ``bias_out`` ``(N, 1)``, and the
     layers' own.
@@ -51,6 +52,7 @@ class Network(nn.Module):
         elu: float = 0.5,
         dropout_embed: float = 0.0,
         dropout_hidden: float = 0.0,
+        generator: torch.Generator | None = None,
     ):
         require_whole("n_items", n_items)
         require_that(
@@ -69,14 +71,15 @@ class Network(nn.Module):
         self.dropout_embed, self.dropout_hidden = dropout_embed, dropout_hidden
         first, last = layers[0], layers[-1]
         n_in = {"one-hot": None, "separate": embedding_size or first, "shared": last}[embedding]
-        cells = [CELLS[cell](width, units) for width, units in zip((n_in, *layers[:-1]), layers, strict=True)]
+        widths = zip((n_in, *layers[:-1]), layers, strict=True)
+        cells = [CELLS[cell](width, units, generator=generator) for width, units in widths]
         self.layers, gates = nn.ModuleList(cells), cells[0].n_gates
         if embedding != "shared":
-            self.item_in = nn.Parameter(torch.empty(n_items, gates * first if n_in is None else n_in))
-            glorot_blocks_(self.item_in, gates if n_in is None else 1, columns=True)
-        self.item_out = nn.Parameter(torch.empty(n_items, last))
-        glorot_blocks_(self.item_out, 1)
-        self.bias_out = nn.Parameter(torch.zeros(n_items, 1))
+            self.item_in = weights(n_items, gates * first if n_in is None else n_in)
+            glorot_blocks_(self.item_in, gates if n_in is None else 1, columns=True, generator=generator)
+        self.item_out, self.bias_out = weights(n_items, last), weights(n_items, 1)
+        glorot_blocks_(self.item_out, 1, generator=generator)
+        nn.init.zeros_(self.bias_out)
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -92,22 +95,44 @@ class Network(nn.Module):
         """The state before the first click, ``(lanes, S, H)`` of each layer."""
         return [cast(Cell, layer).zeros(lanes) for layer in self.layers]
 
-    def forward(self, rows: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    def masks(self, lanes: int, generator: torch.Generator | None = None) -> list[Tensor | None]:
+        """What dropout multiplies by in a step: 0 with probability p, else 1/(1-p); None where nothing is dropped.
+
+        Args:
+            lanes: b, at least 1.
+            generator: where they are drawn; None: torch's global one, as ``F.dropout`` would.
+
+        Returns:
+            ``(b, W)`` for the input rows, then ``(b, H)`` for the hidden state of each layer; all None in evaluation.
+        """
+        widths = [(self.input_table.shape[1], self.dropout_embed)]
+        widths += [(cast(Cell, layer).units, self.dropout_hidden) for layer in self.layers]
+        empty = self.bias_out.new_empty
+        return [
+            empty(lanes, width).bernoulli_(1 - p, generator=generator).div_(1 - p or 1) if self.training and p else None
+            for width, p in widths
+        ]
+
+    def forward(
+        self, rows: Tensor, state: list[Tensor], masks: list[Tensor | None] | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
         """One click of every lane.
 
         Args:
             rows: ``(b, W)`` the clicked items' rows of the input table.
             state: ``(b, S, H)`` of each layer.
+            masks: of dropout, see `masks`; None: drawn here, in training mode.
 
         Returns:
             ``(b, H)`` hidden state of the last layer, and the new state of each layer. In training mode the *dropped*
             hidden state is both passed on to the next layer and carried to the next step.
         """
-        x = F.dropout(rows, self.dropout_embed, self.training)
+        of_rows, *of_layers = self.masks(len(rows)) if masks is None else masks
+        x = dropped(rows, of_rows)
         new_state = []
-        for layer, before in zip(self.layers, state, strict=True):
+        for layer, before, mask in zip(self.layers, state, of_layers, strict=True):
             after = layer(x, before)
-            x = F.dropout(after[:, 0], self.dropout_hidden, self.training)
+            x = dropped(after[:, 0], mask)
             new_state.append(torch.cat((x.unsqueeze(1), after[:, 1:]), dim=1))
         return x, new_state
 
@@ -125,3 +150,8 @@ class Network(nn.Module):
     def score_all(self, hidden: Tensor) -> Tensor:
         """Scores of the whole catalogue: ``(b, H) -> (b, N)``."""
         return self.score(hidden, self.item_out, self.bias_out)
+
+
+def dropped(x: Tensor, mask: Tensor | None) -> Tensor:
+    """``x`` times a mask of dropout, where there is one."""
+    return x if mask is None else x * mask

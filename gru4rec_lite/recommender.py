@@ -128,11 +128,15 @@ class Recommender:
             f"{type(self).__name__} says nothing of how to load it: implement tensors() and restore()"
         )
 
+    def _settings_to_save(self) -> dict[str, Any]:
+        """What `save` writes beside the tensors: the settings that the model learned with."""
+        return asdict(self)  # type: ignore[call-overload]
+
     def save(self, path: str | Path) -> None:
         """Save settings, item ids and what was learned as safetensors; nothing in the file is ever executed."""
         self._check_fitted()
         require_path("path", path)
-        settings = {name: plain(value) for name, value in asdict(self).items()}  # type: ignore[call-overload]
+        settings = {name: plain(value) for name, value in self._settings_to_save().items()}
         header = {"model": type(self).__name__, "settings": settings}
         files.write(path, {**self.tensors(), ITEMS: files.to_bytes(self.items.tolist())}, header)
 

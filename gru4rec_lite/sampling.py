@@ -54,12 +54,12 @@ class NegativeSampler:
         self.popularity, self.probability, self._keep = (t.to(device, dtype) for t in (popularity, probability, keep))
         self._alias = alias.to(device)
 
-    def draw(self, n_steps: int) -> Tensor:
-        """Independent draws with replacement: ``(n_steps, n_samples)`` int64."""
+    def draw(self, n_steps: int, generator: torch.Generator | None = None) -> Tensor:
+        """Independent draws with replacement: ``(n_steps, n_samples)`` int64, from torch's global generator or this."""
         require_whole("n_steps", n_steps, 0)
-        shape = (n_steps, self.n_samples)
-        cell = torch.randint(len(self._keep), shape, device=self._keep.device)
-        kept = torch.rand(shape, dtype=self._keep.dtype, device=self._keep.device) < self._keep[cell]
+        shape, keep = (n_steps, self.n_samples), self._keep
+        cell = torch.randint(len(keep), shape, device=keep.device, generator=generator)
+        kept = torch.rand(shape, dtype=keep.dtype, device=keep.device, generator=generator) < keep[cell]
         return torch.where(kept, cell, self._alias[cell])
 
     def expected_count(self, items: Tensor, lanes: int) -> Tensor:

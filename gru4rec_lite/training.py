@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +43,7 @@ def train_step(
     state: list[Tensor],
     sampler: NegativeSampler,
     logq: float = 0.0,
+    masks: list[Tensor | None] | None = None,
 ) -> tuple[Tensor, list[Tensor]]:
     """One training step: b clicks in, b next clicks to be told from the other candidates.
 
@@ -55,6 +55,7 @@ def train_step(
         state: the state of each layer after the step before, ``(b', S, H)`` with b' >= b.
         sampler: knows how often each candidate is expected, for logQ.
         logq: strength of the logQ correction.
+        masks: of dropout, see `Network.masks`; None: the network draws them.
 
     Returns:
         the mean loss of the lanes (a tensor on the device), and the new state of each layer, ``(b, S, H)``, cut from
@@ -74,7 +75,7 @@ def train_step(
     # 3. forward: clicks → hidden state → scores of the candidates → loss
     def forward(rows: dict[str, Tensor], layers: dict[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
         inputs = rows.get("item_in", rows["item_out"])[: len(step.inputs)]
-        hidden, new_state = functional_call(network, layers, (inputs, state))
+        hidden, new_state = functional_call(network, layers, (inputs, state, masks))
         scores = network.score(hidden, rows["item_out"][-len(candidates) :], rows["bias_out"])  # (b, C)
         if logq:
             scores = correct_logq(scores, sampler.expected_count(candidates, len(step.inputs)), logq)
@@ -124,10 +125,11 @@ def train(
     """Train epoch after epoch, yielding after each; what is done in between (validate, save) is the caller's.
 
     The random numbers of an epoch depend on the seed and the epoch's number alone, so training resumed after epoch 3
-    goes on as if it had never stopped. The caller's own random state is left as it was.
+    goes on as if it had never stopped. They come from a generator of the epoch's own: other threads draw none of them,
+    and the caller's random state is left as it was.
 
     Args:
-        compile: run the steps of full width compiled; the same arithmetic up to rounding; dropout masks may differ.
+        compile: run the steps of full width compiled; the same arithmetic up to rounding.
 
     Raises:
         Diverged: the loss is not a number any more.
@@ -148,16 +150,17 @@ def train(
         began = time.perf_counter()
         network.train()
         try:
-            with seeded(seed, number, sampler.popularity.device):
-                mean = _epoch(network, optimiser, loss, plan, sampler, logq, number, progress, full_width)
+            random = generator(seed, number, sampler.popularity.device)
+            mean = _epoch(network, optimiser, loss, plan, sampler, logq, number, progress, full_width, random)
         finally:
             network.eval()  # also when a reader stops a long cell and goes on with what was learned so far
         yield Epoch(number, mean, int(plan.widths.sum()) / (time.perf_counter() - began))
 
 
 def _epoch(
-    network, optimiser, loss, plan, sampler, logq: float, number: int, progress: bool, full_width: Callable
-) -> float:
+    network, optimiser, loss, plan, sampler, logq: float, number: int, progress: bool, full_width: Callable,
+    random: torch.Generator,
+) -> float:  # fmt: skip
     """All steps of the plan; the mean loss."""
     hide = not progress or bool(os.environ.get("TQDM_DISABLE"))  # tqdm.auto forgets its own switch in a notebook
     state, total = network.zeros(int(plan.widths[0])), sampler.popularity.new_zeros(())
@@ -168,10 +171,10 @@ def _epoch(
     ) as bar:
         for i, step in enumerate(plan):
             if i % n_drawn == 0:
-                draws = sampler.draw(n_drawn).unbind()
-            samples = draws[i % n_drawn]
+                draws = sampler.draw(n_drawn, random).unbind()
+            samples, masks = draws[i % n_drawn], network.masks(len(step.inputs), random)
             run = full_width if len(step.inputs) == plan.widths[0] else train_step
-            step_loss, state = run(network, optimiser, loss, step, samples, state, sampler, logq)
+            step_loss, state = run(network, optimiser, loss, step, samples, state, sampler, logq, masks)
             total += step_loss * len(step.inputs)  # stays on the device
             clicks += len(step.inputs)
             if not hide and time.perf_counter() - read > SECONDS_PER_UPDATE:
@@ -190,12 +193,7 @@ def _finite(total: Tensor, clicks: int, epoch: int, step: int, lr: float) -> flo
     return mean
 
 
-@contextmanager
-def seeded(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
-    """Random numbers of seed and epoch alone (0: initial weights); the caller's go on, on the CPU and ``device``."""
-    devices, kind = ([], "cuda") if device.type in ("cpu", "meta") else ([device], device.type)
-    with torch.random.fork_rng(devices=devices, device_type=kind):
-        number = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
-        # torch.manual_seed seeds every device there is; on the CPU that is not ours to do
-        (torch.default_generator.manual_seed if device.type == "cpu" else torch.manual_seed)(number)
-        yield
+def generator(seed: int, epoch: int, device: torch.device) -> torch.Generator:
+    """Random numbers of seed and epoch alone (0: first weights), on the device; nobody else draws from them."""
+    number = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+    return torch.Generator("cpu" if device.type == "meta" else device).manual_seed(number)

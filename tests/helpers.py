@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -11,11 +12,21 @@ from torch import Tensor
 from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from gru4rec_lite.training import generator
+
 
 def catches(check: Callable, *broken) -> None:
     """The check fails on a broken variant: a check that cannot fail checks nothing."""
     with pytest.raises(AssertionError):
         check(*broken)
+
+
+@contextmanager
+def seeded(seed: int, epoch: int = 0) -> Iterator[None]:
+    """Torch's global numbers on the CPU, from where a training would take its own; afterwards they go on as before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(generator(seed, epoch, torch.device("cpu")).initial_seed())
+        yield
 
 
 def said(capsys, check: Callable, *answers) -> str:

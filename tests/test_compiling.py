@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers import assert_same_bits, catches, random_log
+from helpers import assert_same_bits, catches, random_log, seeded
 from torch.testing import assert_close
 
 from gru4rec_lite import GRU4Rec, clicks, compiling, files, losses, toyshop, training
@@ -38,7 +38,7 @@ LENGTHS = [3, 6, 2, 2, 4, 1, 7, 3, 3, 5, 2, 8, 2, 4, 4, 3]
 
 @pytest.fixture(autouse=True)
 def _same_draws_every_time():
-    with training.seeded(3, 1, torch.device("cpu")):
+    with seeded(3, 1):
         yield
 
 
@@ -49,7 +49,7 @@ def setup(
     items, offsets = random_log(LENGTHS, N_ITEMS, seed=4)
     twins = []
     for _ in range(2):
-        with training.seeded(3, 0, torch.device("cpu")):
+        with seeded(3, 0):
             network = Network(N_ITEMS, layers, cell, embedding, output=OUTPUT[loss], **dropout).train()
         twins.append((network, Adagrad(dict(network.named_parameters()), 0.2, momentum)))
     return SimpleNamespace(
@@ -121,18 +121,18 @@ def fit(seed: int, compile: bool, **settings) -> list[float]:
     return model.fit(log, progress=False).history["loss"].tolist()
 
 
-def check_same_curve(compiled: list[list[float]], as_it_is: list[list[float]]) -> None:
-    """Seeds × epochs each: the means differ by less than three standard errors."""
-    a, b = np.array(compiled), np.array(as_it_is)
-    error = np.sqrt(a.var(axis=0, ddof=1) / len(a) + b.var(axis=0, ddof=1) / len(b))
-    assert (np.abs(a.mean(axis=0) - b.mean(axis=0)) < 3 * error).all()
+def check_same_curve(compiled: list[float], as_it_is: list[float]) -> None:
+    """The same negatives, the same dropout: what is left is rounding, which some sixty steps carry on."""
+    assert_close(compiled, as_it_is, rtol=1e-3, atol=0)
 
 
 @needs_compiler
-def test_learning_curves_agree_within_the_noise_of_eight_seeds():
-    as_it_is = [fit(seed, compile=False) for seed in range(8)]
-    check_same_curve([fit(seed, compile=True) for seed in range(8)], as_it_is)
-    catches(check_same_curve, [fit(seed, False, dropout_hidden=0.0) for seed in range(8)], as_it_is)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_compiled_training_is_the_uncompiled_one_up_to_rounding(seed):
+    dropout = {"dropout_hidden": 0.3, "dropout_embed": 0.2}
+    as_it_is = fit(seed, compile=False, **dropout)
+    check_same_curve(fit(seed, compile=True, **dropout), as_it_is)
+    catches(check_same_curve, fit(seed, False, dropout_hidden=0.3), as_it_is)  # other masks are noticed
 
 
 @needs_compiler
@@ -147,11 +147,11 @@ def test_the_same_seed_compiled_gives_the_same_weights_bit_for_bit():
 def wide_run(n_items: int) -> list[torch.Tensor]:
     """The weights after ten compiled steps with so many rows that the compiler puts several threads to work."""
     items = torch.randint(n_items, (10, 2, 64), generator=torch.Generator().manual_seed(1))
-    with training.seeded(3, 0, torch.device("cpu")):
+    with seeded(3, 0):
         network = Network(n_items, (32,)).train()
     optimiser, compiled = Adagrad(dict(network.named_parameters()), 0.1), CompiledStep(training.train_step)
     sampler, state = NegativeSampler(torch.arange(1, n_items + 1), 2048, 1.0), network.zeros(64)
-    with training.seeded(3, 1, torch.device("cpu")):
+    with seeded(3, 1):
         for (inputs, targets), samples in zip(items, sampler.draw(10), strict=True):
             step = Step(inputs, targets, torch.zeros(64) > 0, torch.arange(64))
             _, state = compiled(network, optimiser, losses.cross_entropy, step, samples, state, sampler)

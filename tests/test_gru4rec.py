@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -338,6 +339,51 @@ def test_a_validation_of_nothing_is_a_warning_and_no_figure():
         model = quietly(valid=click_log("XY"))
     assert torch.equal(scores(model), scores(quietly()))
     assert model.history["mrr"].isna().all()
+
+
+@pytest.mark.parametrize("valid", [click_log("a", "b"), click_log("xa", "ax").iloc[:0], click_log("XY")])
+def test_a_validation_log_with_nothing_to_count_goes_with_a_checkpoint(valid, tmp_path):
+    """Its fingerprint is written like any other, and read when training goes on."""
+    fit = {"valid": valid, "checkpoint": tmp_path / "file"}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "no prediction")
+        quietly(settings={"n_epochs": 1}, **fit)
+        resumed, whole = quietly(resume=True, settings={"n_epochs": 3}, **fit), quietly(settings={"n_epochs": 3})
+    assert torch.equal(scores(resumed), scores(whole))
+    with pytest.raises(ValueError, match="another valid"):
+        quietly(valid=random_log(), checkpoint=tmp_path / "file", resume=True)
+
+
+# one session that plays alone
+
+
+def crawled(n_sessions=500, n_clicks=1500):
+    rng = np.random.default_rng(0)
+    few = pd.DataFrame({"SessionId": np.arange(4 * n_sessions) // 4, "ItemId": rng.integers(0, 50, 4 * n_sessions)})
+    many = pd.DataFrame({"SessionId": "bot" if n_clicks % 2 else 10**6, "ItemId": rng.integers(0, 50, n_clicks)})
+    few["SessionId"] = few["SessionId"].astype(str) if n_clicks % 2 else few["SessionId"]
+    return pd.concat([few.assign(Time=np.arange(len(few)) * 10.0), many.assign(Time=np.arange(n_clicks) * 16.0)])
+
+
+@pytest.mark.parametrize(("n_clicks", "name"), [(1500, "1000000"), (1501, "'bot'")])
+def test_a_session_that_plays_most_of_an_epoch_alone_is_named_once(n_clicks, name):
+    settings = {"layers": (4,), "n_samples": 4, "n_epochs": 2, "device": "cpu"}
+    words = rf"session {name} has {n_clicks:,} clicks: 1,4\d\d of the 1,\d+ steps of an epoch leave three of"
+    with pytest.warns(UserWarning, match=words) as seen:
+        gru4rec.GRU4Rec(**settings).fit(crawled(n_clicks=n_clicks), progress=False)
+    assert len(seen) == 1
+    assert seen[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    "log",
+    [crawled(n_sessions=20_000), crawled(n_clicks=300)],
+    ids=["many others beside it", "soon over"],
+)
+def test_a_long_session_that_nobody_waits_for_is_not_mentioned(log):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gru4rec.GRU4Rec(layers=(2,), n_samples=2, n_epochs=1, device="cpu").fit(log, progress=False)
 
 
 # checkpoint and resume

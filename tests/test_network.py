@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from helpers import Watch, assert_same_bits, catches, check_glorot, copies
+from helpers import Watch, assert_same_bits, catches, check_glorot, copies, seeded
 from torch import nn
 from torch.testing import assert_close
 
@@ -23,7 +23,7 @@ each_depth = pytest.mark.parametrize("layers", [(6,), (6, 6)], ids=["one layer",
 
 @pytest.fixture(autouse=True)
 def _same_draws_every_time():
-    with training.seeded(2, 1, torch.device("cpu")):
+    with seeded(2, 1):
         yield
 
 
@@ -315,7 +315,7 @@ def test_torchs_first_weights_are_caught(embedding):
 @each_embedding
 def test_a_seed_gives_the_same_first_weights_and_another_gives_others(embedding):
     def weights(seed):
-        with training.seeded(seed, 0, torch.device("cpu")):
+        with seeded(seed, 0):
             return torch.cat([p.detach().flatten() for p in Network(N, (6, 5), "gru", embedding).parameters()])
 
     assert_same_bits(weights(1), weights(1))

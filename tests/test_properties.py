@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers import assert_same_bits
+from helpers import assert_same_bits, seeded
 from hypothesis import Phase, event, given
 from hypothesis import strategies as st
 from logs import ByLastClick, all_scores
@@ -533,7 +533,7 @@ def test_an_item_of_exactly_the_mean_support_is_drawn_no_less(support):
 @examples(100)
 @given(support=supports, alpha=alphas, n_samples=st.integers(0, 50), seed=st.integers(0, 9))
 def test_draws_are_items_that_somebody_clicked(support, alpha, n_samples, seed):
-    with training.seeded(seed, 1, torch.device("cpu")):
+    with seeded(seed, 1):
         drawn = NegativeSampler(torch.tensor(support), n_samples, alpha).draw(3)
     assert drawn.shape == (3, n_samples)
     assert drawn.dtype == torch.int64

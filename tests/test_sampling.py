@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from helpers import all_but_diagonal, catches, gradient, random_candidates
+from helpers import all_but_diagonal, catches, gradient, random_candidates, seeded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 from torch.testing import assert_close
 
-from gru4rec_lite import losses, training
+from gru4rec_lite import losses
 from gru4rec_lite.museum import sampling as museum
 from gru4rec_lite.sampling import NegativeSampler, alias_table, correct_logq, negatives
 
@@ -21,7 +21,7 @@ alphas = pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
 
 @pytest.fixture(autouse=True)
 def _same_draws_every_time():
-    with training.seeded(1, 1, torch.device("cpu")):
+    with seeded(1, 1):
         yield
 
 

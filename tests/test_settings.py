@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from dataclasses import asdict, fields
 
 import numpy as np
 import pytest
 import torch
 from logs import all_scores, random_log, tiny
 
-from gru4rec_lite import GRU4Rec
+from gru4rec_lite import GRU4Rec, baselines, clicks
 from gru4rec_lite.losses import LOSSES
 
 NAN, INF = float("nan"), float("inf")
@@ -37,6 +37,7 @@ BAD = {
     "seed": [-1, 2.5, True, "42", None],
     "device": ["cuda:99", "gpu", "", 3.5, None],
 }
+TINY = {"layers": (8,), "n_samples": 6, "n_epochs": 2, "device": "cpu"}
 NEEDS = {"embedding_size": {"embedding": "separate"}, "bpreg": {"loss": "bpr-max"}, "elu": {"output": "elu"}}
 IGNORED = [
     *[("bpreg", 0.5, {"loss": loss}) for loss in LOSSES if loss != "bpr-max"],
@@ -161,3 +162,83 @@ def test_auto_finds_a_device():
     model = tiny(device="auto").fit(random_log(), progress=False)
     expected = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     assert model.network.item_out.device.type == expected
+
+
+# --- settings are plain fields, read when the model is fitted
+
+LOG = clicks.encode(random_log())
+
+
+def scores(model):
+    return all_scores(model, LOG.items, LOG.offsets)
+
+
+CHANGED = [
+    {"loss": "bpr"},  # with its own output, tanh, and without logQ
+    {"loss": "bpr-max", "bpreg": 0.5},
+    {"logq": 0.0},
+    {"cell": "lstm", "layers": (7, 5)},
+    {"layers": [6]},  # made plain, as by the constructor
+    {"embedding": "separate", "embedding_size": np.int64(9)},
+    {"seed": 7, "dropout_hidden": 0.5, "n_samples": 0},
+]
+
+
+@pytest.mark.parametrize("changed", CHANGED, ids=str)
+def test_a_setting_changed_before_fit_counts_as_if_it_had_been_given_at_first(changed, tmp_path):
+    model = GRU4Rec(**TINY)
+    for name, value in changed.items():
+        setattr(model, name, value)
+    model.fit(random_log(), progress=False)
+    expected = GRU4Rec(**TINY | changed).fit(random_log(), progress=False)
+    assert torch.equal(scores(model), scores(expected))
+    model.save(tmp_path / "file")
+    assert torch.equal(scores(GRU4Rec.load(tmp_path / "file")), scores(expected))
+
+
+@pytest.mark.parametrize("changed", CHANGED, ids=str)
+def test_a_setting_changed_after_fit_waits_for_the_next_fit(changed, tmp_path):
+    model = GRU4Rec(**TINY).fit(random_log(), progress=False)
+    before = scores(model)
+    for name, value in changed.items():
+        setattr(model, name, value)
+    assert torch.equal(scores(model), before)
+    model.save(tmp_path / "file")
+    again = GRU4Rec.load(tmp_path / "file")
+    assert torch.equal(scores(again), before)
+    assert asdict(again) == asdict(GRU4Rec(**TINY))
+
+
+@pytest.mark.parametrize(
+    ("changed", "complaint"),
+    [
+        ({"dropout_hidden": 2.0}, "dropout_hidden=2.0: must be at least 0 and below 1"),
+        ({"loss": "bpr", "logq": 1.0}, "logq=1.0: must be left alone with loss='bpr'"),
+        ({"device": "nowhere"}, "device='nowhere': must be 'auto'"),
+    ],
+)
+def test_a_wrong_change_is_refused_at_fit_and_the_model_stays_what_it_was(changed, complaint):
+    model = GRU4Rec(**TINY).fit(random_log(), progress=False)
+    before, history = scores(model), model.history
+    for name, value in changed.items():
+        setattr(model, name, value)
+    with pytest.raises(ValueError, match=re.escape(complaint)):
+        model.fit(random_log(seed=9), progress=False)
+    assert torch.equal(scores(model), before)
+    assert model.history.equals(history)
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "value"),
+    [
+        (baselines.ItemKNN(), "lam", -1),
+        (baselines.Markov(), "kappa", -0.5),
+        (baselines.VSKNN(), "decay", "slow"),
+        (baselines.STAN(), "k", 0),
+        (baselines.BPRMF(), "batch_size", 2.5),
+    ],
+)
+def test_settings_of_the_baselines_are_checked_at_fit_too(model, name, value):
+    setattr(model, name, value)
+    with pytest.raises(ValueError, match=f"^{name}="):
+        model.fit(random_log())

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import Watch, assert_same_bits, catches, copies, random_log
+from helpers import Watch, assert_same_bits, catches, copies, random_log, seeded
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -38,7 +38,7 @@ LENGTHS = [3, 6, 2, 2, 4, 1, 7, 3, 3]  # more sessions than lanes, and a tail th
 
 @pytest.fixture(autouse=True)
 def _same_draws_every_time():
-    with training.seeded(3, 1, CPU):
+    with seeded(3, 1):
         yield
 
 
@@ -182,7 +182,7 @@ def setup(
 ):
     """What a training needs, on a small log, in float64."""
     items, offsets = random_log(list(lengths), N_ITEMS, seed=4)
-    with training.seeded(3, 0, CPU):
+    with seeded(3, 0):
         network = Network(N_ITEMS, layers, cell, embedding, output=OUTPUT[loss], **more).double()
     support = torch.from_numpy(np.bincount(items, minlength=N_ITEMS))
     return SimpleNamespace(
@@ -284,7 +284,7 @@ def test_the_gradient_does_not_reach_the_step_before():
 
 
 def wide_step(embedding, n_items=3000, n_samples=20):
-    with training.seeded(3, 0, CPU):
+    with seeded(3, 0):
         network = Network(n_items, (6,), "gru", embedding).double()
     optimiser = Adagrad(dict(network.named_parameters()), 0.2, 0.3)
     for tensor in optimiser.state.values():
@@ -452,12 +452,13 @@ def test_the_callers_random_state_is_left_alone_and_does_not_matter():
     assert_same_bits(torch.cat([p.detach().flatten() for p in s.network.parameters()]), expected)
 
 
-def test_seeding_the_cpu_leaves_an_accelerators_random_state_alone(monkeypatch):
-    seeded = []
-    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
-    with training.seeded(1, 2, CPU):
-        torch.rand(1)
-    assert seeded == []
+def test_a_generator_of_ones_own_seeds_no_other(monkeypatch):
+    touched = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", touched.append)
+    before = torch.get_rng_state()
+    torch.rand(1, generator=training.generator(1, 2, CPU))
+    assert touched == []
+    assert_same_bits(torch.get_rng_state(), before)
 
 
 def test_an_epoch_depends_on_its_number_and_not_on_what_ran_before():
@@ -469,8 +470,7 @@ def test_an_epoch_depends_on_its_number_and_not_on_what_ran_before():
 
 def test_seed_and_epoch_are_not_interchangeable():
     def draw(seed, epoch):
-        with training.seeded(seed, epoch, CPU):
-            return torch.rand(4).tolist()
+        return torch.rand(4, generator=training.generator(seed, epoch, CPU)).tolist()
 
     draws = [tuple(draw(seed, epoch)) for seed in range(5) for epoch in range(5)]
     assert len(set(draws)) == 25

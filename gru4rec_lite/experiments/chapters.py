@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 
 from .. import baselines, batching, clicks
-from .. import training as training_loop
 from ..checks import require_flag, require_whole
 from ..evaluation import compare
 from ..gru4rec import GRU4Rec
@@ -100,17 +99,16 @@ def train_padded(train: pd.DataFrame, detach: bool, n_epochs: int = 5, batch_siz
     network = model.network
     optimiser = torch.optim.Adagrad(network.parameters(), lr=0.1, eps=1e-6)
     network.train()
-    for epoch in range(n_epochs):
-        with training_loop.seeded(seed, epoch + 1, torch.device("cpu")):
-            for inputs, targets, real in batching.padded(log.items, log.offsets, batch_size):
-                state, hidden = network.zeros(len(inputs)), []
-                for t in range(inputs.shape[1]):
-                    state = [s.detach() for s in state] if detach else state
-                    h, state = network(network.input_table[inputs[:, t]], state)
-                    hidden.append(h)
-                scores = network.score_all(torch.stack(hidden, dim=1)[real])
-                optimiser.zero_grad()
-                F.cross_entropy(scores, targets[real].to(scores.device)).backward()
-                optimiser.step()
+    for _ in range(n_epochs):
+        for inputs, targets, real in batching.padded(log.items, log.offsets, batch_size):
+            state, hidden = network.zeros(len(inputs)), []
+            for t in range(inputs.shape[1]):
+                state = [s.detach() for s in state] if detach else state
+                h, state = network(network.input_table[inputs[:, t]], state)
+                hidden.append(h)
+            scores = network.score_all(torch.stack(hidden, dim=1)[real])
+            optimiser.zero_grad()
+            F.cross_entropy(scores, targets[real].to(scores.device)).backward()
+            optimiser.step()
     network.eval()
     return model

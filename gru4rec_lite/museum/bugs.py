@@ -119,13 +119,13 @@ def _evaluated_in_lanes(steps: Callable[..., Iterator]) -> Patch:
 
 def _dropout(variant: Callable[[Network], AbstractContextManager[None]]) -> Patch:
     def make(ours: Callable) -> Callable:
-        def forward(self: Network, rows: Tensor, state: list[Tensor]) -> Any:
+        def masks(self: Network, *arguments: Any) -> Any:
             with variant(self):
-                return ours(self, rows, state)
+                return ours(self, *arguments)
 
-        return forward
+        return masks
 
-    return Network, "forward", make
+    return Network, "masks", make
 
 
 def _state_not_reset(ours: Callable) -> Callable:

@@ -7,8 +7,8 @@ they compare with is worked out here, by hand or by another library.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,12 @@ from ..optim import Adagrad
 DAY = 86400.0
 
 
-def _same_draws() -> AbstractContextManager[None]:
-    return training.seeded(1, 0, torch.device("cpu"))
+@contextmanager
+def _same_draws() -> Iterator[None]:
+    """Torch's global numbers from a fixed start; the caller's go on behind it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(1)
+        yield
 
 
 # --- the network
