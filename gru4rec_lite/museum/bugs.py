@@ -4,7 +4,7 @@ A bug is a few patches of the form (owner, name, make): for a while ``owner.name
 stands where training and evaluation look the name up. Since it starts from what is there, bugs can be nested.
 
 Training runs uncompiled within a bug: what was patched is then what runs, step by step. Compare prices with
-``compile=False`` (compiled steps draw other dropout masks).
+``compile=False``, so that rounding is the same.
 """
 
 from __future__ import annotations
