@@ -1,6 +1,6 @@
 """Guards of arguments: a wrong one is a ValueError that names it, its value and what is allowed.
 
-A guard raises or does nothing; `as_path` and `as_blocks` also give what they looked at in one form. Guards of tensors look at type and shape alone: to see their values the host would have
+A guard raises or does nothing; `as_path` also gives the path. Guards of tensors look at type and shape alone: to see their values the host would have
 to wait for the device.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -178,36 +178,3 @@ def require_model(name: str, model: Any) -> None:
         raise ValueError(f"{name}={shown(model)}: must be a recommender, with items and scores(items, offsets, times)")
     if getattr(model, "items", None) is None:
         raise ValueError(f"{name}: this {kind} has not learned anything yet, it has no items; fit it first")
-
-
-def as_blocks(scores: Any, n_items: int) -> Iterator[Tensor]:
-    """The blocks ``(p, N)`` that a model's ``scores`` yields, as tensors; arrays, lists of rows and one table are taken.
-
-    Raises ValueError for what is no block of scores of ``n_items`` items.
-    """
-    try:
-        given = iter([scores] if isinstance(scores, (Tensor, np.ndarray)) else scores)
-    except TypeError as error:
-        raise ValueError(f"scores gave {shown(scores)}: must yield blocks (p, {n_items}), rows of scores") from error
-    for block in given:
-        yield _as_block(block, n_items)
-
-
-def _as_block(block: Any, n_items: int) -> Tensor:
-    """One block as a tensor ``(p, N)`` of a number type that torch can compare."""
-    if not isinstance(block, Tensor):
-        try:
-            array = np.asarray(block)
-            if array.dtype.kind == "u" and array.dtype.itemsize > 1:
-                array = array.astype(np.int64 if array.max(initial=0) < 2**63 else np.float64)
-            array = np.require(array, array.dtype.newbyteorder("="), ["C", "W"])  # torch shares no other memory
-            tensor = torch.from_numpy(array)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise ValueError(f"scores gave {shown(block)}: must yield blocks (p, {n_items}) of numbers") from error
-    else:
-        tensor = block.detach()
-        tensor = tensor if tensor.layout == torch.strided else tensor.to_dense()
-    if tensor.ndim != 2 or tensor.shape[1] != n_items or tensor.is_complex():
-        hint = ", a single row as scores[None]" if tuple(tensor.shape) == (n_items,) else ""
-        raise ValueError(f"scores gave {shown(block)}: must yield blocks (p, {n_items}) of numbers{hint}")
-    return tensor.to(torch.uint8) if tensor.dtype == torch.bool else tensor

@@ -14,8 +14,9 @@ import torch
 
 from . import clicks as click_log
 from . import metrics
+from .blocks import as_blocks
 from .caller import warn
-from .checks import as_blocks, require_model, require_number, require_one_of, require_that, require_whole
+from .checks import require_model, require_number, require_one_of, require_that, require_whole
 
 PER_PREDICTION = ("ranks", "sessions", "positions", "targets")
 

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from . import files, metrics
-from .checks import as_blocks, as_path, require_list, require_one_of, require_whole
+from .blocks import as_blocks
+from .checks import as_path, require_list, require_one_of, require_whole
 from .histories import ON_UNKNOWN, UNKNOWN, check_sessions, find, item_index, of_another_kind, report, seconds
 from .histories import check_click as _check_click  # noqa: F401 (gru4rec imports it from here)
 from .histories import unknown_clicks as _unknown_clicks
