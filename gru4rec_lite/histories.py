@@ -26,7 +26,7 @@ def item_index(items: Any) -> pd.Index:
     """A model's item ids as an index, whatever list they stand in; ValueError where an id stands twice."""
     index = items if isinstance(items, pd.Index) else pd.Index(items, tupleize_cols=False)
     if not index.is_unique:
-        raise ValueError(f"items: must hold an item once, and {index[index.duplicated()][0]!r} stands there again")
+        raise ValueError(f"items: must hold an item once, and {index[index.duplicated()].tolist()[0]!r} stands there again")
     return index
 
 

@@ -227,6 +227,7 @@ class Recommender(Spelt):
         rank = np.tile(np.arange(1, best.shape[1] + 1), len(best))
         places = best.cpu().numpy().ravel()
         ids = item_index(self.items)[places if allowed is None else allowed[places]]
+        values = values.float() if values.dtype == torch.bfloat16 else values  # which NumPy does not know
         return pd.DataFrame({"rank": rank, "ItemId": ids, "score": values.cpu().numpy().ravel()})
 
     def _lists(self, scores: Tensor, k: int, exclude: Sequence[Any], unknown: str = "warn") -> pd.DataFrame:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import inspect
 import sys
 from collections.abc import Iterable
@@ -93,6 +94,7 @@ else:
             if instance is None:
                 return super().__get__(instance, owner)
 
+            @functools.wraps(self.__func__)
             def refuse(*args: Any, **kwargs: Any) -> None:
                 name, kind = self.__func__.__name__, type(instance).__name__
                 raise ValueError(f"{name} makes a new {kind} and leaves this one as it is: model = {kind}.{name}(path)")

@@ -9,7 +9,7 @@ which a test finds stale rows.
 
     python -m gru4rec_lite.experiments --restamp all --out results
 
-gives rows the hash of the present code if a sample of them, made again, shows the same figures (see `restamp`).
+gives rows the hash of the present code if a sample of them, made again, shows the same figures (see `restamping`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ..checks import as_path, require_one_of, require_that
 from . import chapters, mechanisms, museum, paper
 from .chapters import train_padded
 from .code import code_hash
-from .restamp import restamp
+from .restamping import restamp
 from .rows import LOGS, NETWORK, Run, split
 from .table import Row, identity, measured, read, row_of, write
 
@@ -116,7 +116,7 @@ def run(name: str, out: Path) -> pd.DataFrame:
 def restamp_tables(
     names: Sequence[str], out: Path, against: Path | None = None, least: int = 3, per: str | None = None
 ) -> list[str]:
-    """Stamp the rows of these tables ("all": those that are there) with the hash of the present code, see `restamp`.
+    """Stamp the rows of these tables ("all": those that are there) with the hash of the present code, see `restamping`.
 
     Returns what was refused, and why; other tables are stamped all the same.
     """
