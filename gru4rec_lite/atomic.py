@@ -54,7 +54,7 @@ def require_writable(path: str | Path, n_bytes: int = 0) -> None:
 @contextmanager
 def _passing(path: str | Path) -> Iterator[tuple[Path, Path, BinaryIO]]:
     """The place to be written, a passing name beside it, and the open file of that name; in the end it is gone."""
-    place = Path(os.path.realpath(path))
+    place = Path(os.path.realpath(Path(path).expanduser()))
     passing = place.with_name(f".{place.name}.{secrets.token_hex(4)}.unfinished")
     try:
         _refuse_taken(place)

@@ -1,6 +1,6 @@
 """Guards of arguments: a wrong one is a ValueError that names it, its value and what is allowed.
 
-A guard raises or does nothing. Guards of tensors look at type and shape alone: to see their values the host would have
+A guard raises or does nothing; `as_path` also gives the path. Guards of tensors look at type and shape alone: to see their values the host would have
 to wait for the device.
 """
 
@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Set
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,8 +70,18 @@ def require_flag(name: str, value: Any) -> None:
 
 def require_path(name: str, value: Any) -> None:
     """ValueError unless ``value`` is text or a path."""
+    as_path(name, value)
+
+
+def as_path(name: str, value: Any) -> Path:
+    """The path, with ``~`` at its start as the home folder; ValueError unless ``value`` is text or a path."""
     is_path = isinstance(value, (str, os.PathLike)) and isinstance(os.fspath(value), str) and str(value) != ""
     require_that(name, value, is_path, "the path of a file, text or pathlib.Path")
+    path = Path(value)
+    try:
+        return path.expanduser()
+    except RuntimeError as error:  # no such user, or no home
+        raise ValueError(f"{name}={shown(value)}: must be a path that can be found ({error})") from error
 
 
 def require_device(name: str, value: Any) -> None:
@@ -89,9 +100,22 @@ def require_list(name: str, ids: Any, ordered: bool = True) -> None:
         hint = f", here [{shown(ids)}]" if is_text or not hasattr(ids, "__len__") else ""
         raise ValueError(f"{name}={shown(ids)}: must be a list of item ids{hint}")
     for place, one in enumerate(ids):
-        if isinstance(one, (list, dict, set, np.ndarray)):
-            raise ValueError(f"{name}[{place}]={shown(one)}: must be one item id, text or a number")
-        require_unicode(f"{name}[{place}]", one)
+        require_id(f"{name}[{place}]", one)
+
+
+def require_id(name: str, value: Any) -> None:
+    """ValueError unless ``value`` can be looked for among item ids: text, a number, anything that can be a key."""
+    if not isinstance(value, (str, int)):
+        require_that(name, value, not isinstance(value, np.ndarray) and _is_key(value), "one item id, text or a number")
+    require_unicode(name, value)
+
+
+def _is_key(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return getattr(value, "ndim", 0) == 0
 
 
 def require_unicode(name: str, value: Any) -> None:
@@ -152,5 +176,5 @@ def require_model(name: str, model: Any) -> None:
     kind = model.__name__ if isinstance(model, type) else type(model).__name__
     if isinstance(model, type) or not callable(getattr(model, "scores", None)):
         raise ValueError(f"{name}={shown(model)}: must be a recommender, with items and scores(items, offsets, times)")
-    if not hasattr(model, "items"):
+    if getattr(model, "items", None) is None:
         raise ValueError(f"{name}: this {kind} has not learned anything yet, it has no items; fit it first")

@@ -41,7 +41,7 @@ class DataSet:
         import pooch
 
         mirror = os.environ.get("GRU4REC_LITE_DATA")
-        folders = [Path(mirror)] if mirror else []
+        folders = [Path(mirror).expanduser()] if mirror else []
         return [folder / self.name / (file or self.file) for folder in (*folders, Path(pooch.os_cache("gru4rec_lite")))]
 
     def here(self) -> bool:

@@ -6,7 +6,6 @@ and ``mrr``, and a miss in ``recall_all`` and ``mrr_all``.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,14 +14,19 @@ import torch
 
 from . import clicks as click_log
 from . import metrics
+from .blocks import as_blocks
+from .caller import warn
 from .checks import require_model, require_number, require_one_of, require_that, require_whole
 
 PER_PREDICTION = ("ranks", "sessions", "positions", "targets")
 
 
-@dataclass
+@dataclass(eq=False)
 class Result:
-    """What an evaluation found; ``recall[20]`` and ``mrr[20]`` are means over predictions."""
+    """What an evaluation found; ``recall[20]`` and ``mrr[20]`` are means over predictions.
+
+    Two are equal (``==``) if they found the same: rank for rank, target for target. A result is no key of a dict.
+    """
 
     ranks: np.ndarray = field(repr=False)  # (P,) rank of each known target
     sessions: np.ndarray = field(repr=False)  # (P,) which session each prediction belongs to
@@ -31,6 +35,16 @@ class Result:
     cutoffs: tuple[int, ...]
     n_unknown: int  # predictions whose target is not in the item index
     ties: str
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Result):
+            return NotImplemented
+        plain = [(one.cutoffs, one.n_unknown, one.ties) for one in (self, other)]
+        return plain[0] == plain[1] and all(
+            np.array_equal(getattr(self, name), getattr(other, name)) for name in PER_PREDICTION
+        )
+
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def n_predictions(self) -> int:
@@ -131,7 +145,8 @@ def evaluate(model, test: pd.DataFrame, cutoffs: tuple[int, ...] = (5, 10, 20), 
     ranks are read from the device once, at the end.
 
     Args:
-        model: anything with ``items`` and ``scores`` (see `recommender.Recommender`).
+        model: anything with ``items`` (an index, or another list of ids) and ``scores`` (see `recommender.Recommender`),
+            whose blocks may be tensors, arrays or lists of rows; they are ranked in their own number type.
         test: a click log; sessions of one click give no prediction.
         cutoffs: list lengths k, each at least 1.
         ties: "conservative" | "standard" | "median", see `metrics.rank_of_target`.
@@ -144,6 +159,7 @@ def evaluate(model, test: pd.DataFrame, cutoffs: tuple[int, ...] = (5, 10, 20), 
     require_one_of("ties", ties, metrics.TIES)
     require_model("model", model)
     log = click_log.encode(test, model.items)
+    index = log.index
     is_target = np.ones(len(log.items), dtype=bool)  # every click but the first of its session
     is_target[log.offsets[:-1]] = False
     counted = log.items[is_target] >= 0
@@ -152,15 +168,15 @@ def evaluate(model, test: pd.DataFrame, cutoffs: tuple[int, ...] = (5, 10, 20), 
     positions = (np.arange(len(log.items)) - np.repeat(log.offsets[:-1], np.diff(log.offsets)))[is_target]
 
     doubled, row = [targets[:0]], 0
-    for block in model.scores(log.items, log.offsets, log.times) if len(targets) else ():
-        block = torch.as_tensor(block).detach()
+    for block in as_blocks(model.scores(log.items, log.offsets, log.times), len(index)) if len(targets) else ():
         targets, doubled[0] = targets.to(block.device), doubled[0].to(block.device)
         target = targets[row : row + len(block)]
-        if len(target) < len(block) or block.shape[1] != len(model.items):
+        if len(target) < len(block):
             raise ValueError(
-                f"scores gave a block {tuple(block.shape)} where {len(target)} rows of {len(model.items)} are left"
+                f"scores gave a block {tuple(block.shape)} where {len(target)} rows of {len(index)} are left"
             )
-        doubled.append(metrics.doubled_rank(block, target, ties))  # stays on the device until the end
+        if len(block):
+            doubled.append(metrics.doubled_rank(block, target, ties))  # stays on the device until the end
         row += len(block)
     if row != len(targets):
         raise ValueError(f"scores gave {row} rows for {len(targets)} predictions")
@@ -168,12 +184,10 @@ def evaluate(model, test: pd.DataFrame, cutoffs: tuple[int, ...] = (5, 10, 20), 
     if not counted.any():
         hint = ""
         if len(test) and len(targets):
-            here, known = test["ItemId"].tolist()[0], model.items.tolist()[0]
-            hint = f"; item ids in the test look like {here!r}, in the model like {known!r}"
-        warnings.warn(
-            "no prediction to count: no session has two clicks, or no next click is a known item" + hint, stacklevel=2
-        )
-    where = sessions[counted], positions[counted], np.asarray(model.items)[log.items[is_target][counted]]
+            here, known = test["ItemId"].tolist()[0], index.tolist()[:1]
+            hint = f"; item ids in the test look like {here!r}, in the model like {known[0] if known else None!r}"
+        warn("no prediction to count: no session has two clicks, or no next click is a known item" + hint)
+    where = sessions[counted], positions[counted], np.asarray(index)[log.items[is_target][counted]]
     return Result(ranks.numpy(), *where, tuple(dict.fromkeys(cutoffs)), int((~counted).sum()), ties)
 
 

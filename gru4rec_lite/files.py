@@ -11,7 +11,6 @@ import errno
 import hashlib
 import json
 import os
-import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +22,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from . import atomic
-from .checks import require_path
+from .caller import warn
+from .checks import as_path
+from .jsonable import to_json
 
 FORMAT = 3
 LONGEST = 1_000  # characters of a value in a checkpoint's identity; of longer ones a hash is kept
@@ -39,13 +40,14 @@ def write(path: str | Path, tensors: Tensors, header: dict[str, Any]) -> None:
         header: what JSON can hold, 100 MB at most; long lists go to the tensors (see `to_bytes`).
 
     Raises:
-        ValueError: no path, or a tensor with NaN, as after a training that went astray.
+        ValueError: no path, a tensor with NaN, as after a training that went astray, or a header that JSON cannot hold.
         OSError: the file cannot be written, for example because the disk is full; or one is there that is not ours. It
             is still whole.
     """
-    _require_ours(path, "path")
+    path = as_path("path", path)
+    _require_ours(path)
     _require_numbers(path, tensors)
-    metadata = {"gru4rec_lite": json.dumps({"format": FORMAT, "sha256": BLANK.decode(), **header})}
+    metadata = {"gru4rec_lite": to_json({"format": FORMAT, "sha256": BLANK.decode(), **header}, "header")}
     content = save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, metadata)
     at = content.index(BLANK)
     rest = memoryview(content)
@@ -59,9 +61,10 @@ def read(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         FileNotFoundError: there is no such file.
         ValueError: it is not such a file, is damaged, or comes from another version.
     """
-    if not Path(path).is_file():
+    path = as_path("path", path)
+    if not path.is_file():
         raise FileNotFoundError(f"no model file at {path}")
-    content = Path(path).read_bytes()  # not mapped into memory: a file overwritten later would change the tensors
+    content = path.read_bytes()  # not mapped into memory: a file overwritten later would change the tensors
     try:
         header = _header(content)
         version = header["format"]
@@ -82,7 +85,7 @@ def read(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
 
 def to_bytes(value: Any) -> torch.Tensor:
     """Anything that JSON can hold as ``(n,)`` uint8, for a value too long for the header: millions of item ids."""
-    return torch.from_numpy(np.frombuffer(json.dumps(value).encode(), dtype=np.uint8).copy())
+    return torch.from_numpy(np.frombuffer(to_json(value, "value").encode(), dtype=np.uint8).copy())
 
 
 def from_bytes(tensor: torch.Tensor) -> Any:
@@ -100,8 +103,8 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | Path, network: torch.nn.Module, optimiser: Any, identity: dict[str, Any]):
-        self.path, self.network, self.optimiser = Path(path), network, optimiser
-        self.identity = {name: _comparable(value) for name, value in identity.items()}
+        self.path, self.network, self.optimiser = as_path("checkpoint", path), network, optimiser
+        self.identity = {name: _comparable(value, name) for name, value in identity.items()}
 
     def write(self, history: list[dict[str, float]], best: dict[str, torch.Tensor]) -> None:
         """Write it all, atomically."""
@@ -144,29 +147,29 @@ def require_checkpoint(path: str | Path | None, resume: bool) -> None:
     """
     if path is None:
         return
-    _require_ours(path, "checkpoint")
+    path = as_path("checkpoint", path)
+    _require_ours(path)
     atomic.require_writable(path)
     header = _peek(path) or {"model": "checkpoint"}
     _require_a_checkpoint(path, header)
     if header.get("history") and not resume:
-        warnings.warn(
+        warn(
             f"checkpoint={str(path)!r}: {len(header['history'])} epochs of an earlier training are there, and will be "
-            "replaced when the first of this one is done; to go on from them: resume=True",
-            stacklevel=5,  # at who called fit
+            "replaced when the first of this one is done; to go on from them: resume=True"
         )
 
 
 def require_resumable(path: str | Path, identity: dict[str, Any], n_epochs: int, keep_best: bool) -> None:
-    """Refuse a checkpoint from which training cannot go on; that there is none yet is fine.
+    """Refuse a checkpoint from which training cannot go on; a missing file is allowed.
 
     Raises:
         ValueError: it is damaged, is of other settings or clicks, has too many epochs, or no best one to be kept.
     """
-    require_path("checkpoint", path)
-    if not Path(path).is_file():
+    path = as_path("checkpoint", path)
+    if not path.is_file():
         return
     tensors, header = read(path)
-    _require_same(path, header, {name: _comparable(value) for name, value in identity.items()})
+    _require_same(path, header, {name: _comparable(value, name) for name, value in identity.items()})
     if keep_best and header["history"] and not any(name.startswith("best/") for name in tensors):
         raise ValueError("keep_best=True: the checkpoint holds no best epoch, as if written without it; start anew")
     if len(header["history"]) > n_epochs:
@@ -176,8 +179,9 @@ def require_resumable(path: str | Path, identity: dict[str, Any], n_epochs: int,
 def require_room(path: str | Path | None, *groups: Tensors) -> None:
     """Refuse a path (if any) on a disk that has no room for these tensors beside those of the epoch before."""
     if path is not None:
+        path = as_path("checkpoint", path)
         size = sum(t.numel() * t.element_size() for named in groups for t in named.values())
-        atomic.require_writable(path, size if Path(path).exists() else 2 * size)
+        atomic.require_writable(path, size if path.exists() else 2 * size)
 
 
 def fingerprint(*arrays: np.ndarray) -> str:
@@ -188,10 +192,9 @@ def fingerprint(*arrays: np.ndarray) -> str:
     return digest.hexdigest()[:16]
 
 
-def _require_ours(path: str | Path, argument: str) -> None:
-    """Refuse what is no path, and a file that somebody else made: the click log, by a slip."""
-    require_path(argument, path)
-    if Path(path).is_file() and os.path.getsize(path) > 0 and _peek(path) is None:
+def _require_ours(path: Path) -> None:
+    """Refuse a file that somebody else made: the click log, by a slip."""
+    if path.is_file() and os.path.getsize(path) > 0 and _peek(path) is None:
         reason = "is no model file of gru4rec_lite, and is not overwritten; give another name, or remove it"
         raise FileExistsError(errno.EEXIST, reason, str(path))
 
@@ -245,9 +248,9 @@ def _form(tensors: Tensors) -> dict[str, tuple]:
     return {name: (tuple(t.shape), t.dtype) for name, t in tensors.items()}
 
 
-def _comparable(value: Any) -> Any:
+def _comparable(value: Any, name: str) -> Any:
     """The value as JSON gives it back, or a hash of it where it is long."""
-    text = json.dumps(value)
+    text = to_json(value, name)
     return json.loads(text) if len(text) <= LONGEST else hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -21,12 +21,13 @@ from . import clicks as click_log
 from . import compiling, files, packed, settings, training
 from .ambient import undisturbed
 from .batching import SessionParallel
+from .caller import warn
 from .checks import require_flag
 from .evaluation import evaluate
 from .losses import LOSSES
 from .network import Network
 from .optim import Adagrad
-from .recommender import Recommender, Stream, _warn, rows_at_once
+from .recommender import Recommender, Stream, rows_at_once
 from .sampling import NegativeSampler
 
 STATES_AT_ONCE = 8_000_000  # numbers in inputs and states, of one session at least; with gates some 170 MB
@@ -272,7 +273,7 @@ class GRU4Rec(Recommender):
 
 
 class _StatefulStream(Stream):
-    """A running session that keeps the hidden state instead of the clicks."""
+    """A running session that keeps the hidden state, instead of playing its clicks again for every list."""
 
     model: GRU4Rec
 
@@ -281,14 +282,13 @@ class _StatefulStream(Stream):
         self.state = model.network.zeros(1)
 
     @undisturbed()
-    def click(self, item: Any, time: Any = None) -> None:
-        super().click(item, time)
-        number = torch.from_numpy(self.model._numbers([item])).to(self.state[0].device)
-        self.state = self.model._click(number, self.state)
+    def _clicked(self, number: int) -> None:
+        clicked = torch.from_numpy(np.array([number])).to(self.state[0].device)
+        self.state = self.model._click(clicked, self.state)
 
     @undisturbed()
-    def recommend(self, k: int = 20, exclude=()) -> pd.DataFrame:
-        return self.model._lists(self.model.network.score_all(self.state[-1][:, 0]), k, exclude)[["ItemId", "score"]]
+    def _scores(self) -> Tensor:
+        return self.model.network.score_all(self.state[-1][:, 0])
 
 
 def _warn_of_a_long_session(log: click_log.Sessions, plan: SessionParallel) -> None:
@@ -296,7 +296,7 @@ def _warn_of_a_long_session(log: click_log.Sessions, plan: SessionParallel) -> N
     n_clicks, narrow = np.diff(log.offsets), int((4 * plan.widths <= plan.widths[0]).sum())
     if narrow > len(plan) / 2 and len(plan) >= NOTICED:
         longest = int(n_clicks.argmax())
-        _warn(
+        warn(
             f"session {log.ids[longest : longest + 1].tolist()[0]!r} has {n_clicks[longest]:,} clicks: {narrow:,} of "
             f"the {len(plan):,} steps of an epoch leave three of four lanes empty, which is slow. If no visitor clicks "
             "that much, leave it out: clicks.prepare(log, max_session=...)"

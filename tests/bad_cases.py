@@ -201,25 +201,28 @@ CASES: dict[str, Case] = {
     "recommender.Recommender.recommend": case(
         POP.recommend, {"history": ["a", "b"]},
         history=ids("history") + bad(TYPE, {"a", "b"}, {"a": 1}, says="^history=.*: must be a list of item ids"),
-        k=whole(), times=times(), exclude=ids("exclude"),
+        k=whole(), times=times(), exclude=ids("exclude"), unknown=choice("refuse"),
     ),
     "recommender.Recommender.recommend_many": case(
         POP.recommend_many, {"sessions": [["a"], ["b"]]},
         sessions=bad(TYPE, "ab", None, 3, LOG, iter([["a"]]), {"a": 1}, says="^sessions=.*: must be a list of hist")
         + bad(CORRUPT, ["ab", "c"], [3], says="^history=.*: must be a list of item ids")
         + bad(CORRUPT, [["a"], [["b"]]], says=r"^history\[0\]=.*: must be one item id"),
-        k=whole(), exclude=ids("exclude"),
+        k=whole(), exclude=ids("exclude"), unknown=choice("refuse"),
         times=bad(TYPE, 3, "ab", [1, 2], says="^times=.*: must be a list of")
         + bad(RANGE, [], [[1.0]], [[1.0], [1.0, 2.0]], says=r"^times: \d .*; give one")
         + bad(CORRUPT, [[1.0], ["x"]], [[NAN], [1.0]], says="Column 'times': .*First bad row"),
     ),
-    "recommender.Stream.click": case(
-        lambda item, time=None: POP.stream().click(item, time), {"item": "a"},
+    "streams.Stream.click": case(
+        lambda item, time=None, unknown="warn": POP.stream().click(item, time, unknown), {"item": "a"},
+        unknown=choice("refuse"),
         item=bad(TYPE, ["a"], {}, {"a"}) + bad(CORRUPT, HALF),
         time=bad(TYPE, "x", [1.0], says="Column 'times': .*First bad") + bad(CORRUPT, NAN, INF, says="Column 'times'")
         + bad(RANGE, 1e12, says="Column 'times': .*milliseconds"),
     ),
-    "recommender.Stream.recommend": case(POP.stream().recommend, k=whole(), exclude=ids("exclude")),
+    "streams.Stream.recommend": case(
+        POP.stream().recommend, k=whole(), exclude=ids("exclude"), unknown=choice("refuse")
+    ),
     # evaluation
     "evaluation.evaluate": case(
         g4r.evaluate, {"model": POP, "test": LOG},
@@ -399,7 +402,7 @@ CASES: dict[str, Case] = {
     ),
     "widgets.ranking.Ranking": case(
         widgets.Ranking, target=bad(TYPE, 3, ["lamp"]) + bad(RANGE, "nope"), ties=choice(),
-        k=whole() + bad(RANGE, 13), n_sampled=whole() + bad(RANGE, 12),
+        k=whole() + bad(RANGE, 13), n_sampled=given(whole()) + bad(RANGE, 12),
         scores=bad(TYPE, "ab", 3, [1, 2]) + bad(RANGE, {}, {"a": 1}, says="^scores has . items: .* 3 to 24")
         + bad(CORRUPT, {"a": "x"}, {"a": NAN}, says=r"^scores\['a'\]=.*: must be a finite number"),
     ),

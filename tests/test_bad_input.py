@@ -55,11 +55,11 @@ FUNCTIONS_ELSEWHERE = {  # pattern of public functions -> why they have no row
     r".*\.(tensors|restore)": "what fit learned, for save and load: a tampered file is refused in tests/test_files.py",
     r"recommender\.Recommender\.(fit|scores)": "for a subclass to write",
     r".*\.last_scores|baselines\..*\.score": "called by recommend and scores, with what they have looked at",
-    r"(evaluation\.Result|clicks\.Sessions|toyshop\.shop\.Process|recommender\.Stream)": "made by evaluate, encode, …",
+    r"(evaluation\.Result|clicks\.Sessions|toyshop\.shop\.Process|streams\.Stream)": "made by evaluate, encode, …",
     r"cells\.\w+\.(step|input_gates)|network\.Network\.score_all": "halves of forward, in each step; torch names sizes",
-    r"cells\.glorot_blocks_|losses\.masked_mean|sampling\.alias_table|optim\.row_sums": "inside of the guarded ones",
+    r"cells\.(glorot_blocks_|weights)|network\.dropped|losses\.masked_mean|sampling\.alias_table|optim\.row_sums": "inside of the guarded ones",
     r"metrics\.(checked_ranks|check_cutoffs)": "itself a guard",
-    r"training\.(train_step|gradients|seeded)": "inside of training.train, compiled, and printed in chapter 9",
+    r"training\.(train_step|gradients|generator)|network\.Network\.masks": "inside of training.train, for each step",
     r"widgets\.losses\.Losses\.measured": "asked by its own picture, with its own settings",
     r"toyshop\.oracle\.Oracle\.fit": "ignores its argument, as it says",
 }
@@ -70,6 +70,7 @@ ARGUMENTS_ELSEWHERE = {
     ("metrics.doubled_rank", "scores"): "rank_of_target looks at them; in evaluate nothing may wait for the device",
     ("metrics.doubled_rank", "targets"): "the same",
 }
+EVERYWHERE = {"generator": "torch says what it must be", "masks": "what Network.masks gives"}
 OF_A_STEP = "in every training step: a tensor of another type gets torch's error, of another shape ours"
 FEWER = {  # (function, argument) -> kinds that cannot be, or are not looked at, and why
     **{(f"{function}", argument): ({TYPE, CORRUPT}, OF_A_STEP) for function, arguments in {
@@ -88,9 +89,9 @@ FEWER = {  # (function, argument) -> kinds that cannot be, or are not looked at,
     ("columns.check", "ids"): ({CORRUPT}, "names"),
     ("recommender.Recommender.recommend", "history"): ({RANGE}, "may be empty, and of any length"),
     ("recommender.Recommender.recommend_many", "sessions"): ({RANGE}, "may be empty"),
-    **{(f"recommender.{function}", "exclude"): ({RANGE}, "may be empty, and longer than the catalogue") for function in
-       ("Recommender.recommend", "Recommender.recommend_many", "Stream.recommend")},
-    ("recommender.Stream.click", "item"): ({RANGE}, "an unknown item is left out, with a warning"),
+    **{(function, "exclude"): ({RANGE}, "may be empty, and longer than the catalogue") for function in
+       ("recommender.Recommender.recommend", "recommender.Recommender.recommend_many", "streams.Stream.recommend")},
+    ("streams.Stream.click", "item"): ({RANGE}, "an unknown item is left out, with a warning"),
     ("optim.Adagrad", "parameters"): ({RANGE}, "any dict of tensors"),
     **{("training.train", argument): ({RANGE}, "a part is a part") for argument in
        ("network", "optimiser", "sampler", "loss", "epochs")},
@@ -131,7 +132,7 @@ def asked() -> list[tuple[str, str]]:
         for function, signature in public().items()
         if not any(re.fullmatch(pattern, function) for pattern in FUNCTIONS_ELSEWHERE)
         for argument in arguments(signature)
-        if (function, argument) not in ARGUMENTS_ELSEWHERE
+        if (function, argument) not in ARGUMENTS_ELSEWHERE and argument not in EVERYWHERE
     ]
 
 

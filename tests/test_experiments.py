@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import math
+import os
 
 import pandas as pd
 import pytest
@@ -11,7 +14,7 @@ import torch
 from logs import random_log
 
 from gru4rec_lite import baselines, batching, clicks, datasets, experiments, toyshop, training
-from gru4rec_lite.experiments import code, mechanisms, paper, rows
+from gru4rec_lite.experiments import chapters, code, mechanisms, museum, paper, rows
 from gru4rec_lite.training import train_step
 
 
@@ -68,6 +71,56 @@ def test_stale_rows_are_made_again(counted, monkeypatch, tmp_path):
     monkeypatch.setattr(experiments, "code_hash", lambda modules: "another")
     assert set(experiments.run("three", tmp_path)["code"]) == {"another"}
     assert counted == [1, 2, 3, 1, 2, 3]
+
+
+def stopping(made, at):
+    """The table of three rows, whose row ``at`` stops the run."""
+
+    def table(results):
+        for seed in (1, 2, 3):
+
+            def measure(seed=seed):
+                if seed == at:
+                    raise KeyboardInterrupt
+                return made.append(seed) or {"recall@20": seed / 5}
+
+            yield experiments.Run({"model": "M", "seed": seed}, {"lr": 1}, measure, "clicks")
+
+    return experiments.Table(table, ("metrics",))
+
+
+@pytest.mark.parametrize(("at", "kept"), [(1, [0.1, 0.2, 0.3]), (2, [0.2, 0.2, 0.3]), (3, [0.2, 0.4, 0.3])])
+def test_a_stale_row_stays_until_its_successor_is_there(counted, monkeypatch, tmp_path, at, kept):
+    experiments.run("three", tmp_path)
+    monkeypatch.setattr(experiments, "code_hash", lambda modules: "another")
+    monkeypatch.setitem(experiments.TABLES, "three", stopping(counted, at))
+    with pytest.raises(KeyboardInterrupt):
+        experiments.run("three", tmp_path)
+    assert experiments.read(tmp_path / "three.csv")["recall@20"].tolist() == kept
+
+
+def test_a_row_of_other_settings_stays_until_its_successor_is_there(counted, monkeypatch, tmp_path):
+    experiments.run("three", tmp_path)
+    changed = [experiments.Run({"model": "M", "seed": seed}, {"lr": 2}, None, "clicks") for seed in (1, 2, 3)]
+    changed[0] = changed[0]._replace(measure=lambda: {"recall@20": 0.9})
+    whole = experiments.TABLES["three"]._replace(rows=lambda results: iter(changed))
+    monkeypatch.setitem(experiments.TABLES, "three", whole)
+    with pytest.raises(TypeError):  # the second run cannot be measured
+        experiments.run("three", tmp_path)
+    assert experiments.read(tmp_path / "three.csv")["recall@20"].tolist() == [0.9, 0.2, 0.3]
+
+
+def test_a_row_that_belongs_to_no_run_any_more_goes_at_the_end_of_a_whole_run(counted, monkeypatch, tmp_path):
+    experiments.run("three", tmp_path)
+    path = tmp_path / "three.csv"
+    left = pd.read_csv(path).replace({"seed": {2: 7}})
+    left.to_csv(path, index=False)
+    monkeypatch.setitem(experiments.TABLES, "three", stopping(counted, 2))
+    with pytest.raises(KeyboardInterrupt):
+        experiments.run("three", tmp_path)
+    assert sorted(experiments.read(path)["seed"]) == [1, 3, 7]
+    monkeypatch.setitem(experiments.TABLES, "three", stopping(counted, None))
+    assert experiments.run("three", tmp_path)["seed"].tolist() == [1, 2, 3]
 
 
 def test_each_row_says_what_made_it(counted, tmp_path):
@@ -187,14 +240,14 @@ def test_a_table_is_written_whole_or_not_at_all(counted, monkeypatch, tmp_path):
     experiments.run("three", tmp_path)
     before = (tmp_path / "three.csv").read_text()
 
-    def breaks_off(self, path, **options):
-        path.write_text("model,se")
+    def breaks_off(*names):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pd.DataFrame, "to_csv", breaks_off)
+    monkeypatch.setattr(os, "replace", breaks_off)
     with pytest.raises(KeyboardInterrupt):
         experiments.run("three", tmp_path)
     assert (tmp_path / "three.csv").read_text() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["three.csv"]
 
 
 @pytest.fixture
@@ -225,6 +278,7 @@ NO_DEEDS = {
     "call of a guard": PLAIN.replace("    return", "    self._check_fitted()\n    require_whole('x', x)\n    return"),
     "definition of a guard": PLAIN + "def _refuse(x):\n    for y in x:\n        if y:\n            raise ValueError\n",
     "import of a guard": "from .checks import require_whole\nimport numbers\n" + PLAIN,
+    "import": "from .checks import least\n" + PLAIN,
 }
 DEEDS = {
     "number": PLAIN.replace("+ 1", "+ 2"),
@@ -234,7 +288,7 @@ DEEDS = {
     "guard that gives something": PLAIN + "def check(x):\n    return x\n",
     "result of a guard": PLAIN.replace("    return", "    x = check(x)\n    return"),
     "call": PLAIN.replace("    return", "    checked(x)\n    return"),
-    "import": "from .checks import least\n" + PLAIN,
+    "renaming import": "from .checks import least as most\n" + PLAIN,
     "other name": PLAIN.replace("import math", "import numpy as math"),
 }
 
@@ -248,6 +302,35 @@ def test_words_and_guards_make_no_row_stale(hashed, change):
 @pytest.mark.parametrize("change", DEEDS)
 def test_deeds_make_rows_stale(hashed, change):
     assert hashed(DEEDS[change]) != hashed(PLAIN)
+
+
+def test_a_pure_move_makes_no_row_stale(hashed):
+    """Where a name comes from is left out, what it is called here is not."""
+    moved = "from .a import f\nfrom .b import g as h, k\nfrom .c import m as n\n"
+    after = "from .internal.c import m as n\nfrom .internal import k, f\nfrom .z import g as h\n"
+    assert hashed(moved + PLAIN) == hashed(after + PLAIN)
+    assert hashed(moved + PLAIN) != hashed(moved.replace("g as h", "f as h") + PLAIN)
+
+
+def test_an_error_that_a_row_catches_is_no_guard(hashed):
+    """It is what the row shows; its words are words all the same."""
+    raised = "def f(x):\n    if x > {}:\n        raise {}('{}')\n    return x\n"
+    assert hashed(raised.format(3, "Diverged", "one")) == hashed(raised.format(3, "Diverged", "two"))
+    assert hashed(raised.format(3, "Diverged", "one")) != hashed(raised.format(4, "Diverged", "one"))
+    assert hashed(raised.format(3, "Diverged", "one")) != hashed(raised.format(3, "ValueError", "one"))
+    assert hashed(raised.format(3, "training.Diverged", "")) != hashed(raised.format(4, "training.Diverged", ""))
+    assert hashed(raised.format(3, "ValueError", "one")) == hashed(raised.format(4, "ValueError", "one"))
+
+
+def test_the_errors_that_rows_catch_are_known():
+    caught = {
+        name.rpartition(".")[2]
+        for table in (chapters, mechanisms, museum, paper, rows)
+        for handler in ast.walk(ast.parse(inspect.getsource(table)))
+        if isinstance(handler, ast.ExceptHandler)
+        for name in [ast.unparse(handler.type)]
+    }
+    assert caught == set(code.CAUGHT)
 
 
 def test_what_is_tried_is_no_guard(hashed):
@@ -274,8 +357,6 @@ def test_padded_training_sees_one_step_or_the_whole_session():
 @pytest.mark.parametrize("version", [(3, 11), (3, 12)])
 def test_the_hash_does_not_depend_on_the_version_of_python(version):
     # what later versions add to a syntax tree are empty fields: a function's type_params, say
-    import ast
-
     tree = ast.parse("def f(x):\n    return x\n")
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):

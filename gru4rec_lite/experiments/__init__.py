@@ -3,21 +3,25 @@
     python -m gru4rec_lite.experiments table1 --out results
 
 A run that was stopped goes on where it was: a row that is in the table already, made by the same code with the same
-settings from the same clicks, is not made again. Each row says what made it: seed, settings, seconds, versions, date,
-the clicks' fingerprint, and a hash of the package's model code, by which a test finds stale rows.
+settings from the same clicks, is not made again, and a stale row stays until its successor is there. Each row says what
+made it: seed, settings, seconds, versions, date, the clicks' fingerprint, and a hash of the package's model code, by
+which a test finds stale rows.
+
+    python -m gru4rec_lite.experiments --restamp all --out results
+
+gives rows the hash of the present code if a sample of them, made again, shows the same figures (see `restamping`).
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
-import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,13 +29,15 @@ import torch
 from tqdm.auto import tqdm
 
 from .. import datasets
-from ..checks import require_one_of, require_path
+from ..checks import as_path, require_one_of, require_that
 from . import chapters, mechanisms, museum, paper
 from .chapters import train_padded
 from .code import code_hash
+from .restamping import restamp
 from .rows import LOGS, NETWORK, Run, split
+from .table import Row, identity, measured, read, row_of, write
 
-__all__ = ["TABLES", "Run", "Table", "code_hash", "main", "read", "run", "split", "train_padded"]
+__all__ = ["TABLES", "Run", "Table", "code_hash", "main", "read", "restamp_tables", "run", "split", "train_padded"]
 
 
 class Table(NamedTuple):
@@ -69,6 +75,9 @@ TABLES = {
 }
 
 
+RECORDS = ("tuning", "tune")  # of decisions, made by the code of their day: never stale
+
+
 def run(name: str, out: Path) -> pd.DataFrame:
     """Make the rows of a table that are missing or stale, one by one, writing the file after each.
 
@@ -76,55 +85,76 @@ def run(name: str, out: Path) -> pd.DataFrame:
         ValueError: no such table.
     """
     require_one_of("name", name, TABLES)
-    require_path("out", out)
-    out = Path(out)
+    out = as_path("out", out)
     path, code = out / f"{name}.csv", code_hash(TABLES[name].code)
     out.mkdir(parents=True, exist_ok=True)
-    fresh = read(path).query("code == @code").to_dict("records") if path.exists() else []
-    rows: list[dict[str, Any]] = []
+    left = read(path).to_dict("records") if path.exists() else []  # rows whose turn has not come yet
+    rows: list[Row] = []
     hide = bool(os.environ.get("TQDM_DISABLE"))
     for one in tqdm(TABLES[name].rows(out), desc=name, unit=" rows", disable=hide):
-        of_this = one.key | {"settings": json.dumps(one.settings), "data": one.data}
-        same = [row for row in fresh if of_this.items() <= row.items()]
-        if same:
-            rows.append(same[0])
+        there = row_of(one, left)
+        if there is not None and (identity(one) | {"code": code}).items() <= there.items():
+            rows.append(there)
+            left = [row for row in left if row is not there]
             continue
         began = time.perf_counter()
-        measured = {metric: round(value, 4) for metric, value in one.measure().items()}
+        figures = measured(one)
         made = {
             "seconds": round(time.perf_counter() - began, 1),
             "date": datetime.date.today().isoformat(),
             "versions": f"python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}",
             "code": code,
         }
-        rows.append(one.key | measured | made | of_this)
-        later = [row for row in fresh if row not in rows]  # not reached yet, and not to be lost if we are stopped
-        _write(pd.DataFrame(rows + later), path)
-        tqdm.write(", ".join(f"{name} {value}" for name, value in (one.key | measured).items()))
-    _write(pd.DataFrame(rows), path)
+        rows.append(one.key | figures | made | identity(one))
+        left = [row for row in left if row is not there]
+        write(rows + left, path)
+        tqdm.write(", ".join(f"{name} {value}" for name, value in (one.key | figures).items()))
+    write(rows, path)
     return pd.DataFrame(rows)
 
 
-def read(path: Path) -> pd.DataFrame:
-    """A table of results."""
-    return pd.read_csv(path, dtype={"code": str, "data": str})  # a hash of digits alone is no number
+def restamp_tables(
+    names: Sequence[str], out: Path, against: Path | None = None, least: int = 3, per: str | None = None
+) -> list[str]:
+    """Stamp the rows of these tables ("all": those that are there) with the hash of the present code, see `restamping`.
+
+    Returns what was refused, and why; other tables are stamped all the same.
+    """
+    out, against = as_path("out", out), None if against is None else as_path("against", against)
+    there = [name for name in TABLES if (out / f"{name}.csv").exists()]
+    names = [name for name in there if name not in RECORDS] if list(names) == ["all"] else list(names)
+    refused = []
+    for name in names:
+        require_that("restamp", name, name in there, f"'all', or one of the tables in {out}: {', '.join(there) or 'none'}")
+    for name in names:
+        try:
+            runs = list(TABLES[name].rows(out))
+            tqdm.write(restamp(name, runs, code_hash(TABLES[name].code), out, against, least, per))
+        except ValueError as error:
+            refused.append(str(error))
+            tqdm.write(str(error))
+    return refused
 
 
-def _write(table: pd.DataFrame, path: Path) -> None:
-    """All or nothing: whoever stops us does not lose the rows that are there."""
-    passing = path.with_suffix(".part")
-    table.to_csv(passing, index=False)
-    passing.replace(path)
-
-
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m gru4rec_lite.experiments", description="Make a table of results.")
-    parser.add_argument("name", choices=sorted(TABLES))
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder of the tables (default: results)")
-    arguments = parser.parse_args()
+    parser.add_argument("name", choices=sorted(TABLES), nargs="?")
+    parser.add_argument("--out", default="results", help="folder of the tables (default: results)")
+    stamp = parser.add_argument_group("tables that are there, after code moved and figures should not have")
+    stamp.add_argument("--restamp", nargs="+", metavar="NAME", help="make a sample of rows anew and stamp all; or all")
+    stamp.add_argument("--against", metavar="FOLDER", help="compare with the code of this checkout, not with the table")
+    stamp.add_argument("--rows", type=int, default=3, help="in the sample, at least (default: 3, one of each kind)")
+    stamp.add_argument("--per", metavar="COLUMN", help="what makes a kind (default: all columns of text)")
+    given = parser.parse_args(arguments)
+    if (given.name is None) == (given.restamp is None):
+        parser.error("give the name of a table, or --restamp and the names of some")
     torch.set_num_threads(1)  # the same sums in the same order on every machine
     try:
-        run(arguments.name, arguments.out)
-    except (datasets.DatasetUnavailable, FileNotFoundError) as error:
+        if given.restamp:
+            if restamp_tables(given.restamp, given.out, given.against, given.rows, given.per):
+                parser.exit(1)
+        else:
+            run(given.name, given.out)
+    except (datasets.DatasetUnavailable, FileNotFoundError, ValueError) as error:
         parser.exit(1, f"{error}\n")

@@ -25,6 +25,7 @@ LOGS = (
     "toyshop/oracle",
     "packed",
     "metrics",
+    "blocks",
     "evaluation",
     "recommender",
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Self
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from .. import clicks as click_log
 from .. import metrics, packed
+from ..caller import warn
 from ..checks import require_number, require_sessions
 from ..recommender import Recommender
 from .shop import Process, process
@@ -72,7 +72,7 @@ class Oracle(Recommender):
             total += -np.sort(-block.numpy())[:, :most].sum(axis=0)
             n_predictions += len(block)
         if n_predictions == 0:
-            warnings.warn("no prediction to count: no session has two clicks", stacklevel=2)
+            warn("no prediction to count: no session has two clicks")
         mean = total / n_predictions if n_predictions else np.full(most, np.nan)
         recall, mrr = mean.cumsum(), (mean / np.arange(1, most + 1)).cumsum()
         at = np.minimum(cutoffs, most) - 1

@@ -33,7 +33,7 @@ class Ranking(BookWidget):
         target: the item that was clicked. Default: the first of those with the median score.
         k: length of the list.
         ties: "conservative" | "standard" | "median", see `metrics.rank_of_target`.
-        n_sampled: how many other items a sample holds.
+        n_sampled: how many other items a sample holds; None: 5, or all that a smaller shop has.
 
     Raises:
         ValueError: an argument that cannot be drawn.
@@ -49,7 +49,7 @@ class Ranking(BookWidget):
 
     def __init__(
         self, scores: Mapping[Any, float] | None = None, target: Any = None, k: int = 3, ties: str = "conservative",
-        n_sampled: int = 5, **kwargs: Any,
+        n_sampled: int | None = None, **kwargs: Any,
     ):  # fmt: skip
         if scores is None:
             target = "lamp" if target is None else target
@@ -57,7 +57,7 @@ class Ranking(BookWidget):
         if target is None:
             target = sorted(scores, key=scores.__getitem__, reverse=True)[len(scores) // 2]
         kwargs.setdefault("draw", 1)
-        n_sampled = min(n_sampled, len(scores) - 1) if n_sampled == 5 else n_sampled  # the default fits any shop
+        n_sampled = min(5, len(scores) - 1) if n_sampled is None else n_sampled
         super().__init__(scores=scores, target=target, k=k, ties=ties, n_sampled=n_sampled, **kwargs)
 
     @t.validate("scores")
