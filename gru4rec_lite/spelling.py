@@ -45,6 +45,8 @@ class _OfTheInit:
     def __get__(self, instance: Any, owner: type) -> inspect.Signature:
         if instance is not None:
             raise AttributeError("__signature__")
+        if owner.__init__ is object.__init__:  # type: ignore[misc]
+            return inspect.Signature()
         signature = inspect.signature(owner.__init__)  # type: ignore[misc]
         return signature.replace(parameters=list(signature.parameters.values())[1:])
 
@@ -87,7 +89,7 @@ if TYPE_CHECKING:
     of_the_class = classmethod
 else:
 
-    class of_the_class(classmethod):  # noqa: N801 (a decorator)
+    class of_the_class(classmethod):
         """A class method that a model refuses: what it makes would be thrown away, and the model stay as it is."""
 
         def __get__(self, instance, owner=None):
