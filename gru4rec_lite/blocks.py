@@ -13,7 +13,7 @@ from .checks import shown
 
 
 def as_blocks(scores: Any, n_items: int) -> Iterator[Tensor]:
-    """The blocks ``(p, N)`` that a model's ``scores`` yields, as tensors; arrays, lists of rows and one table are taken.
+    """The blocks ``(p, N)`` that a model's ``scores`` yields, as tensors; arrays and lists of rows are taken, too.
 
     Raises ValueError for what is no block of scores of ``n_items`` items.
     """

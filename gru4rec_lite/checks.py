@@ -1,7 +1,7 @@
 """Guards of arguments: a wrong one is a ValueError that names it, its value and what is allowed.
 
-A guard raises or does nothing; `as_path` also gives the path. Guards of tensors look at type and shape alone: to see their values the host would have
-to wait for the device.
+A guard raises or does nothing; `as_path` also gives the path. Guards of tensors look at type and shape alone: to see
+their values the host would have to wait for the device.
 """
 
 from __future__ import annotations

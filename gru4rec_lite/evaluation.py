@@ -145,7 +145,7 @@ def evaluate(model, test: pd.DataFrame, cutoffs: tuple[int, ...] = (5, 10, 20), 
     ranks are read from the device once, at the end.
 
     Args:
-        model: anything with ``items`` (an index, or another list of ids) and ``scores`` (see `recommender.Recommender`),
+        model: anything with ``items`` (an index or a list of ids) and ``scores`` (see `recommender.Recommender`),
             whose blocks may be tensors, arrays or lists of rows; they are ranked in their own number type.
         test: a click log; sessions of one click give no prediction.
         cutoffs: list lengths k, each at least 1.

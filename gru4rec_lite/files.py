@@ -173,7 +173,10 @@ def require_resumable(path: str | Path, identity: dict[str, Any], n_epochs: int,
     if keep_best and header["history"] and not any(name.startswith("best/") for name in tensors):
         raise ValueError("keep_best=True: the checkpoint holds no best epoch, as if written without it; start anew")
     if len(header["history"]) > n_epochs:
-        raise ValueError(f"n_epochs={n_epochs}: the checkpoint has {len(header['history'])} epochs behind it already")
+        done = len(header["history"])
+        raise ValueError(
+            f"n_epochs={n_epochs}: the checkpoint has {done} epochs behind it already; give {done} or more"
+        )
 
 
 def require_room(path: str | Path | None, *groups: Tensors) -> None:

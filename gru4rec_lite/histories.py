@@ -26,7 +26,9 @@ def item_index(items: Any) -> pd.Index:
     """A model's item ids as an index, whatever list they stand in; ValueError where an id stands twice."""
     index = items if isinstance(items, pd.Index) else pd.Index(items, tupleize_cols=False)
     if not index.is_unique:
-        raise ValueError(f"items: must hold an item once, and {index[index.duplicated()].tolist()[0]!r} stands there again")
+        raise ValueError(
+            f"items: must hold an item once, and {index[index.duplicated()].tolist()[0]!r} stands there again"
+        )
     return index
 
 
@@ -48,7 +50,7 @@ def find(index: pd.Index, ids: Iterable[Any]) -> np.ndarray:
 
 
 def _is_no_number(one: Any) -> bool:
-    return isinstance(one, (bool, np.bool_)) or (isinstance(one, (float, np.floating)) and abs(one) > EXACT)
+    return isinstance(one, (bool, np.bool_)) or (isinstance(one, (float, np.floating)) and abs(float(one)) > EXACT)
 
 
 def kind(one: Any) -> str:
@@ -72,7 +74,7 @@ def unknown_clicks(index: pd.Index, ids: Sequence[Any], numbers: np.ndarray, n_h
 
 
 def of_another_kind(index: pd.Index, name: str, ids: Iterable[Any], numbers: np.ndarray) -> list[str]:
-    """A complaint about ids that no item could have, such as text where items are numbers; a mistake, if there are some.
+    """A complaint about ids that no item could have, such as text where items are numbers: a mistake.
 
     An id of the right kind that is not there is harmless: to exclude it changes nothing.
     """

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import is_dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any, Self
 
@@ -151,7 +152,7 @@ class Recommender(Spelt):
 
     def _settings_to_save(self) -> dict[str, Any]:
         """What `save` writes beside the tensors: the settings that the model learned with."""
-        return asdict(self)  # type: ignore[call-overload]
+        return {name: getattr(self, name) for name in settings_of(type(self))}
 
     def save(self, path: str | Path) -> None:
         """Save settings, item ids and what was learned as safetensors; nothing in the file is ever executed.
@@ -160,6 +161,8 @@ class Recommender(Spelt):
         """
         self._check_fitted()
         as_path("path", path)
+        if not is_dataclass(self) and len(signature(type(self)).parameters):
+            raise NotImplementedError(f"{type(self).__name__}: make it a dataclass of its settings, or load cannot")
         settings = {name: plain(value) for name, value in self._settings_to_save().items()}
         header = {"model": type(self).__name__, "settings": settings}
         files.write(path, {**self.tensors(), ITEMS: files.to_bytes(item_index(self.items).tolist())}, header)
@@ -170,9 +173,11 @@ class Recommender(Spelt):
         as_path("path", path)
         require_settings(cls, overrides, settings_of(cls))
         tensors, header = files.read(path)
-        kind = header.get("model", "file of another kind")
+        kind = header.get("model")
         if kind == "checkpoint":
             raise ValueError(f"{path}: a checkpoint of a training; go on with fit(..., checkpoint=path, resume=True)")
+        if not isinstance(kind, str):
+            raise ValueError(f"{path}: holds tensors, but no model that `save` wrote")
         if kind != cls.__name__:
             raise ValueError(f"{path}: holds a {kind}, not a {cls.__name__}; load it with {kind}.load")
         try:
@@ -186,8 +191,9 @@ class Recommender(Spelt):
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "items"):
+            kind = type(self).__name__
             raise ValueError(
-                f"this {type(self).__name__} has not learned anything yet: call fit(clicks) or load(path) first"
+                f"this {kind} has not learned anything yet: call fit(clicks) first, or take one that has: {kind}.load(path)"
             )
 
     def _numbers(self, history: Sequence[Any], unknown: str = "warn") -> np.ndarray:

@@ -44,11 +44,15 @@ def test_a_misspelt_setting_is_refused_while_loading(tmp_path):
         GRU4Rec.load(tmp_path / "model", dropout=0.5)
 
 
-@pytest.mark.parametrize(("name", "meant"), [("dropout", "'dropout_hidden'"), ("lr", "learning_rate"), ("Loss", "'loss'")])
+@pytest.mark.parametrize(
+    ("name", "meant"), [("dropout", "'dropout_hidden'"), ("lr", "learning_rate"), ("Loss", "'loss'")]
+)
 @pytest.mark.parametrize("fitted", [False, True])
 def test_an_attribute_that_is_no_setting_is_refused(name, meant, fitted):
     model = tiny(n_epochs=1).fit(LOG, progress=False) if fitted else GRU4Rec()
-    with pytest.raises(ValueError, match=f"GRU4Rec has no setting {name!r}, so to set it would change nothing; .*{meant}"):
+    with pytest.raises(
+        ValueError, match=f"GRU4Rec has no setting {name!r}, so to set it would change nothing; .*{meant}"
+    ):
         setattr(model, name, 0.5)
     assert not hasattr(model, name)
 
@@ -82,12 +86,12 @@ def test_a_class_of_ones_own_is_free():
     model = Plain(3, colour="red").fit(LOG)
     model.whatever = 1
     assert (model.width, model.others, model.learned) == (3, {"colour": "red"}, len(LOG))
+
+    class Other(Recommender):
+        def __init__(self, width):
+            self.width = width
+
     with pytest.raises(ValueError, match="colour='red': Other has no such setting; must be one of width"):
-
-        class Other(Recommender):
-            def __init__(self, width):
-                self.width = width
-
         Other(width=3, colour="red")
 
 
@@ -116,7 +120,7 @@ def test_a_dataclass_of_ones_own_sets_what_it_likes_in_its_methods():
     assert (model.double, model.inner, model.last, model.helped) == (6, 2, True, True)
     model.helped = False  # there now
     model.width = 5
-    with pytest.raises(ValueError, match="no setting 'widht'.*'width'"):
+    with pytest.raises(ValueError, match=r"no setting 'widht'.*'width'"):
         model.widht = 5
 
 
@@ -136,7 +140,7 @@ def test_too_many_arguments_are_a_type_error():
 def test_help_shows_the_settings():
     assert list(inspect.signature(GRU4Rec).parameters)[:3] == ["layers", "cell", "embedding"]
     assert not inspect.signature(baselines.Pop).parameters
-    assert list(inspect.signature(GRU4Rec().fit).parameters)[0] == "train"
+    assert next(iter(inspect.signature(GRU4Rec().fit).parameters)) == "train"
 
 
 def test_models_are_copied_and_pickled():

@@ -125,7 +125,9 @@ def restamp_tables(
     names = [name for name in there if name not in RECORDS] if list(names) == ["all"] else list(names)
     refused = []
     for name in names:
-        require_that("restamp", name, name in there, f"'all', or one of the tables in {out}: {', '.join(there) or 'none'}")
+        require_that(
+            "restamp", name, name in there, f"'all', or one of the tables in {out}: {', '.join(there) or 'none'}"
+        )
     for name in names:
         try:
             runs = list(TABLES[name].rows(out))

@@ -49,7 +49,13 @@ print("\\nRESULT" + json.dumps({"code": experiments.code_hash(table.code), "foun
 
 
 def restamp(
-    name: str, runs: list[Run], code: str, out: Path, against: Path | None = None, least: int = 3, per: str | None = None
+    name: str,
+    runs: list[Run],
+    code: str,
+    out: Path,
+    against: Path | None = None,
+    least: int = 3,
+    per: str | None = None,
 ) -> str:
     """Stamp the rows of a table with the hash ``code`` if a sample of them agrees; returns what was done, in a line.
 
@@ -93,9 +99,13 @@ def _check_pairs(name: str, pairs: list[tuple[Run, Row]], stale: list[Row]) -> N
         for column, value in identity(one).items():
             if row[column] != value:
                 key = ", ".join(map(str, one.key.values()))
-                raise ValueError(f"{name}: the row {key} has another {column} ({row[column]}, now {value}); make it anew")
+                raise ValueError(
+                    f"{name}: the row {key} has another {column} ({row[column]}, now {value}); make it anew"
+                )
     if len(pairs) < len(stale):
-        raise ValueError(f"{name}: {len(stale) - len(pairs)} stale rows are no rows of this table any more; make it anew")
+        raise ValueError(
+            f"{name}: {len(stale) - len(pairs)} stale rows are no rows of this table any more; make it anew"
+        )
 
 
 def _sample(pairs: list[tuple[Run, Row]], least: int, per: str | None) -> list[tuple[Run, Row]]:
@@ -147,7 +157,9 @@ def _check_agreement(name: str, sample: list[tuple[Run, Row]], here: list[Row], 
 def _start(name: str, sample: list[tuple[Run, Row]], out: Path, against: Path) -> subprocess.Popen:
     """The same rows made by other code, in a process of its own, beside us."""
     folder = against.resolve()
-    require_that("against", str(against), (folder / "gru4rec_lite").is_dir(), "a checkout, with the folder gru4rec_lite")
+    require_that(
+        "against", str(against), (folder / "gru4rec_lite").is_dir(), "a checkout, with the folder gru4rec_lite"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", OTHER_CODE], cwd=folder, env=os.environ | {"PYTHONPATH": str(folder)},
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
