@@ -15,7 +15,22 @@ from .refusals import FROM_FILE, ClickLogError, Remedy, described, first_that_he
 
 DATE_FORMATS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S", 17: "%Y%m%d%H%M%S%f"}
 REREAD = "read the column again from where it is still whole, such as pandas.read_csv(…, dtype={{{!r}: {!r}}})"
+UNITS = ((1e14, "milliseconds", 10**3), (1e17, "microseconds", 10**6), (np.inf, "nanoseconds", 10**9))
+LATEST = 1e11  # seconds, in the year 5138; milliseconds of today are 1.7e12
 TIME_OF_DAY = r"\s*\d{1,2}:\d\d(:\d\d(\.\d+)?)?\s*"
+
+
+def unit_of(amount: float) -> tuple[float, str, int]:
+    """The largest amount, the name and the parts of a second of the unit in which so large an amount may be a time."""
+    return next(unit for unit in UNITS if amount <= unit[0])
+
+
+def as_objects(column: pd.Series) -> pd.Series:
+    """The column's values as Python has them."""
+    try:
+        return column.astype(object)
+    except NotImplementedError:  # pandas holds some types of Arrow that it cannot do anything with
+        return pd.Series(column.array.__arrow_array__().to_pylist(), index=column.index, name=column.name, dtype=object)
 
 
 def dates_as_numbers(values: np.ndarray, digits: int, scale: int = 1) -> np.ndarray:
@@ -37,7 +52,7 @@ def refuse_timeless(column: pd.Series, plain: pd.Series, accepts: Callable[[Any]
         plain: the same, decoded.
         accepts: raises where a column is still none of times.
     """
-    values = plain.astype(object)
+    values = as_objects(plain)
     missing = np.array([is_missing(value) for value in values])
     if missing.all():
         refuse(missing, column, "is not a time", _by_order(column))
@@ -76,6 +91,9 @@ def _remedies(column: pd.Series, plain: pd.Series, values: pd.Series) -> Iterato
     arrow = plain.dtype.pyarrow_dtype if isinstance(plain.dtype, pd.ArrowDtype) else None
     if isinstance(column.dtype, pd.CategoricalDtype) or (arrow is not None and plain is not column):
         at = f"{at}.astype(object)"
+        if isinstance(column.dtype, pd.ArrowDtype) and str(column.dtype.pyarrow_dtype) == "string_view":
+            at = f"pandas.Series(clicks[{column.name!r}].to_list(), index=clicks.index)"
+    is_number = values.map(lambda v: isinstance(v, numbers.Real | decimal.Decimal) and not isinstance(v, bool | np.bool_))
     if kind in ("timedelta", "timedelta64"):
         yield f"pandas.to_timedelta({at}).dt.total_seconds()", lambda: pd.to_timedelta(values).dt.total_seconds()
     if kind == "period":
@@ -84,7 +102,7 @@ def _remedies(column: pd.Series, plain: pd.Series, values: pd.Series) -> Iterato
         yield f"pandas.IntervalIndex({at}).left", lambda: pd.Series(pd.IntervalIndex(values).left)
     if kind == "time":
         yield _of_a_day(at), lambda: pd.Timestamp("2014-04-07") + pd.to_timedelta(values.astype(str))
-    if kind in ("date", "datetime", "datetime64", "mixed", "mixed-integer"):
+    if kind in ("date", "datetime", "datetime64", "mixed") and not is_number.any():
         yield f"pandas.to_datetime({at}, utc=True)", lambda: pd.to_datetime(values, utc=True)
         yield f"{at}.astype('datetime64[us]')", lambda: values.astype("datetime64[us]")
     if kind in ("bytes", "string", "mixed"):
@@ -94,23 +112,26 @@ def _remedies(column: pd.Series, plain: pd.Series, values: pd.Series) -> Iterato
         if text.map(lambda value: isinstance(value, str)).all():
             yield from _of_text(code, text.astype(object))
     if kind in ("integer", "floating", "decimal", "mixed-integer-float", "mixed", "mixed-integer"):
-        is_number = values.map(lambda v: isinstance(v, numbers.Real | decimal.Decimal) and not isinstance(v, bool))
         if is_number.all():
-            yield f"{at}.astype(float)", lambda: values.astype(float)
-            for factor in (10**3, 10**6, 10**9):
-                yield f"{at}.astype(float) / {factor}", lambda factor=factor: values.astype(float) / factor
-            for form in DATE_FORMATS.values():
+            amounts = values.astype(float)
+            yield f"{at}.astype(float)", lambda: amounts
+            for form in _date_forms(amounts):
                 yield (
                     f"pandas.to_datetime({at}.astype('int64').astype(str), format={form!r}, utc=True)",
                     lambda form=form: pd.to_datetime(values.astype("int64").astype(str), format=form, utc=True),
                 )
-        yield (
-            f"pandas.to_datetime({at}.map(lambda t: pandas.Timestamp(float(t), unit='s') if "
-            "isinstance(t, (int, float)) else t), utc=True)",
-            lambda: pd.to_datetime(
-                values.map(lambda t: pd.Timestamp(float(t), unit="s") if isinstance(t, (int, float)) else t), utc=True
-            ),
-        )
+            if amounts.abs().max() > LATEST:
+                factor = unit_of(amounts.abs().max())[2]
+                yield f"{at}.astype(float) / {factor}", lambda: amounts / factor
+        is_time = values.map(lambda v: isinstance(v, str | datetime.date | np.datetime64))
+        if (is_number | is_time).all() and is_time.any():
+            unix = "pandas.Timestamp(float(t), unit='s') if isinstance(t, (int, float)) else t"
+            yield (
+                f"pandas.to_datetime({at}.map(lambda t: {unix}), utc=True)",
+                lambda: pd.to_datetime(
+                    values.map(lambda t: pd.Timestamp(float(t), unit="s") if isinstance(t, (int, float)) else t), utc=True
+                ),
+            )
 
 
 def _of_a_day(at: str) -> str:
@@ -128,13 +149,16 @@ def _of_text(at: str, text: pd.Series) -> Iterator[Remedy]:
     zones = text.str.contains(r"(?:Z|UTC|GMT|[+-]\d\d:?\d\d)\s*$", regex=True)
     word = "where a row has no zone it is taken for UTC: " if zones.any() and not zones.all() else ""
     yield f"pandas.to_numeric({at})", lambda: pd.to_numeric(text)
-    for factor in (10**3, 10**6, 10**9):
-        yield f"pandas.to_numeric({at}) / {factor}", lambda factor=factor: pd.to_numeric(text) / factor
-    for form in DATE_FORMATS.values():
+    amounts = pd.to_numeric(text, errors="coerce")
+    for form in _date_forms(amounts):
         yield (
             f"pandas.to_datetime({at}, format={form!r}, utc=True)",
             lambda form=form: pd.to_datetime(text, format=form, utc=True),
         )
+    largest = amounts.abs().max()
+    if largest > LATEST:
+        factor = unit_of(largest)[2]
+        yield f"pandas.to_numeric({at}) / {factor}", lambda: pd.to_numeric(text) / factor
     iso = "format='ISO8601', utc=True)"
     yield f"{word}pandas.to_datetime({at}, {iso}", lambda: pd.to_datetime(text, format="ISO8601", utc=True)
     leap = text.str.replace(r":60(?=\D|$)", ":59", regex=True)
@@ -144,11 +168,31 @@ def _of_text(at: str, text: pd.Series) -> Iterator[Remedy]:
     )
     comma = text.str.replace(",", ".")
     yield f"pandas.to_numeric({at}.str.replace(',', '.'))", lambda: pd.to_numeric(comma)
-    order = "" if not text.str.match(r"\s*\d{1,2}[./-]\d{1,2}[./-]").any() else "; dayfirst=False if the month stands first"
-    yield (
-        f"{word}pandas.to_datetime({at}, format='mixed', dayfirst=True, utc=True){order}",
-        lambda: pd.to_datetime(text, format="mixed", dayfirst=True, utc=True),
-    )
+    for options, hint in _orders(text):
+        yield (
+            f"{word}{hint}pandas.to_datetime({at}, format='mixed'{options}, utc=True)",
+            lambda day=bool(options): pd.to_datetime(text, format="mixed", dayfirst=day, utc=True),
+        )
+
+
+def _date_forms(amounts: pd.Series) -> list[str]:
+    """The formats in which most of the numbers are dates."""
+    known = amounts.fillna(0).to_numpy(np.float64)
+    most = {form: 2 * dates_as_numbers(known, digits).sum() > len(known) for digits, form in DATE_FORMATS.items()}
+    return [form for form, fits in most.items() if fits]
+
+
+def _orders(text: pd.Series) -> list[tuple[str, str]]:
+    """How dates such as 07/04/2014 may be read: options of pandas.to_datetime, and what to say of them; [] if no how."""
+    start = text.astype(object).str.extract(r"^\s*(\d{1,2})[./-](\d{1,2})[./-]").astype(float)
+    if start.isna().all(axis=None):
+        return [("", "")]
+    if start.isna().any(axis=None):
+        return []  # some rows begin with the year: a rule for these would turn those round
+    day_first, month_first = (start[1] <= 12).all(), (start[0] <= 12).all()
+    if day_first and month_first:
+        return [(", dayfirst=True", "if the day stands first (without dayfirst=True if the month does): ")]
+    return [(", dayfirst=True", "")] if day_first else [("", "")] if month_first else []
 
 
 def _half(column: pd.Series, values: pd.Series, accepts: Callable[[Any], Any]) -> str | None:
@@ -158,16 +202,20 @@ def _half(column: pd.Series, values: pd.Series, accepts: Callable[[Any], Any]) -
     amounts = values.map(lambda value: None if isinstance(value, bool | np.bool_) else value)
     no_truth = ".map(lambda t: None if isinstance(t, bool) else t)" if amounts.isna().any() else ""
     readings: list[Remedy] = [
-        (f"pandas.to_numeric({at}{no_truth}, errors='coerce')", lambda: pd.to_numeric(amounts, errors="coerce")),
-        (
-            f"pandas.to_datetime({at}, format='ISO8601', utc=True, errors='coerce')",
-            lambda: pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce"),
-        ),
-        (
-            f"pandas.to_datetime({at}, format='mixed', dayfirst=True, utc=True, errors='coerce')",
-            lambda: pd.to_datetime(text, format="mixed", dayfirst=True, utc=True, errors="coerce"),
-        ),
+        (f"pandas.to_numeric({at}{no_truth}, errors='coerce')", lambda: pd.to_numeric(amounts, errors="coerce"))
     ]
+    orders = _orders(text.dropna().map(str)) if text.notna().any() else []
+    forms = ["ISO8601", *_date_forms(pd.to_numeric(text, errors="coerce"))]
+    formats = [*((form, "") for form in forms), *(("mixed", option) for option, _ in orders)]
+    for form, option in formats:
+        readings.append(
+            (
+                f"pandas.to_datetime({at}, format={form!r}{option}, utc=True, errors='coerce')",
+                lambda form=form, option=option: pd.to_datetime(
+                    text, format=form, dayfirst=bool(option), utc=True, errors="coerce"
+                ),
+            )
+        )
 
     def accepts_half(times: pd.Series) -> None:
         if 2 * times.notna().sum() < len(times) or times.isna().all():

@@ -7,6 +7,7 @@ How a column of another kind becomes one of times is in `timeless`.
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,9 @@ import pyarrow as pa
 
 from .frames import decoded
 from .refusals import FROM_FILE, ClickLogError, refuse, warn
-from .timeless import DATE_FORMATS, REREAD, dates_as_numbers, refuse_timeless
+from .timeless import DATE_FORMATS, LATEST, REREAD, dates_as_numbers, refuse_timeless, unit_of
 
-LATEST = 1e11  # seconds, in the year 5138; milliseconds of today are 1.7e12
 DAY, YEAR = 86_400, 31_556_952
-UNITS = ((1e14, "milliseconds", 10**3), (1e17, "microseconds", 10**6), (np.inf, "nanoseconds", 10**9))
 
 
 def seconds(column: pd.Series) -> np.ndarray:
@@ -47,9 +46,11 @@ def clock(column: pd.Series, is_log: bool = True, warns: bool = True) -> np.ndar
         warns: whether to warn.
     """
     plain = decoded(column)
-    dates = plain.to_numpy() if plain.dtype == object and pd.api.types.infer_dtype(plain, skipna=False) == "date" else None
-    if plain.dtype.kind == "M" or dates is not None:
-        values = _since_1970(column, plain if dates is None else pd.Series(dates.astype("datetime64[s]")))
+    if plain.dtype == object and pd.api.types.infer_dtype(plain, skipna=False) == "date":  # or dates and datetimes
+        is_date = {type(value) for value in plain} == {datetime.date}
+        plain = pd.Series(plain.to_numpy().astype("datetime64[s]"), name=plain.name) if is_date else plain
+    if plain.dtype.kind == "M":
+        values = _since_1970(column, plain)
     elif len(column) == 0 or plain.dtype.kind in "iuf" or _is_decimal(plain.dtype):
         values = _amounts(column, plain, is_log)
     else:
@@ -103,7 +104,7 @@ def _amounts(column: pd.Series, plain: pd.Series, is_log: bool) -> np.ndarray:
         _refuse_dates(column, values, is_log)
     if largest > LATEST:
         size = np.abs(values)
-        limit, unit, factor = next(row for row in UNITS if size[size > LATEST].min() <= row[0])
+        limit, unit, factor = unit_of(size[size > LATEST].min())
         code = f"clicks[{name!r}] / {factor}"
         complaint = f"cannot be seconds: they look like {unit}"
         if (size <= LATEST).any() or (size > limit).any():

@@ -105,7 +105,9 @@ REFUSED: dict[str, tuple[pd.Series, str, list[float]]] = {
     "text of milliseconds": (pd.Series([str(s * 1000) for s in SECONDS]), "to_numeric.* / 1000", SECONDS),
     "text of days as numbers": (pd.Series([f"{day:%Y%m%d}" for day in DATES]), "format='%Y%m%d'", MIDNIGHTS),
     "text of times as numbers": (pd.Series([f"{at:%Y%m%d%H%M%S}" for at in AT]), "format='%Y%m%d%H%M%S'", SECONDS),
-    "text, day first": (pd.Series([f"{at:%d/%m/%Y %H:%M:%S}" for at in AT]), "dayfirst=False if", SECONDS),
+    "text, day first": (pd.Series([f"{at:%d/%m/%Y %H:%M:%S}" for at in AT]), "dayfirst=True", SECONDS),
+    "text, month first": (pd.Series([f"{at:%m/%d/%Y %H:%M:%S}" for at in AT]), r"mixed', utc=True", SECONDS),
+    "text, day or month first": (pd.Series([f"{at:%d.%m.%Y %H:%M:%S}" for at in AT[:2] * 2][:3]), "without dayfirst=True if the month does", [*SECONDS[:2], SECONDS[0]]),
     "text of mails": (pd.Series([f"{at:%a, %d %b %Y %H:%M:%S} GMT" for at in AT]), "format='mixed'", SECONDS),
     "a leap second": (pd.Series(["2016-12-31 23:59:60", "2017-01-01 00:00:00", "2017-01-01 00:00:01"]), "':59'",
                       [timegm((2016, 12, 31, 23, 59, 59)), *(timegm((2017, 1, 1, 0, 0, s)) for s in range(2))]),
@@ -212,3 +214,222 @@ def test_what_is_no_column_of_times_is_refused_and_its_remedy_makes_one(name):
             function(log)
     with pytest.raises(ClickLogError, match="Column 'Time': "):
         clicks.sessionise(log.assign(UserId=1), gap=86400)
+
+
+def raised(function, *arguments) -> str:
+    with pytest.raises(ClickLogError) as error:
+        function(*arguments)
+    return str(error.value)
+
+
+# --- times that lost information before they came here
+
+
+COARSE = {
+    "float32": pd.Series(SECONDS, dtype="float32"),
+    "float16": pd.Series([3.0, 4096.0, 60_000.0], dtype="float16"),
+    "Float32": pd.Series(SECONDS, dtype="Float32"),
+    "arrow's float": arrow(np.array(SECONDS, np.float32), pa.float32()),
+    "arrow's halffloat": arrow(np.array([3, 4096, 60_000], np.float16), pa.float16()),
+    "sparse float32": sparse(SECONDS, "float32"),
+    "categories of float32": pd.Series(SECONDS, dtype="float32").astype("category"),
+    "float32 milliseconds": pd.Series([s * 1000 for s in SECONDS], dtype="float32"),
+    "float32 of a clock of one's own": pd.Series([0, 1, 2**25], dtype="float32"),
+}
+
+
+@pytest.mark.parametrize("name", COARSE)
+def test_floats_too_coarse_for_seconds_are_refused(name):
+    message = raised(clicks.seconds, COARSE[name].rename("Time"))
+    assert "s apart: which click came first is lost" in message
+    assert "dtype={'Time': 'float64'}" in message
+    assert "First bad row: 3" in message or name == "categories of float32"
+    for function in (clicks.encode, clicks.prepare, clicks.split_by_time, clicks.check):
+        assert raised(function, log_of(COARSE[name])).startswith("Column 'Time': ")
+
+
+def test_the_remedy_for_coarse_floats_works(tmp_path):
+    log_of(pd.Series(SECONDS)).to_csv(tmp_path / "log.csv")
+    coarse = pd.read_csv(tmp_path / "log.csv", dtype={"Time": "float32"})
+    message = raised(clicks.encode, coarse)
+    options = message[message.index("dtype={") :].split(")")[0]
+    log = eval(f"pandas.read_csv(path, {options})", {"pandas": pd, "path": tmp_path / "log.csv"})
+    assert clicks.encode(log).times.tolist() == SECONDS
+
+
+def test_float32_that_tells_seconds_apart_or_days_is_taken():
+    assert clicks.seconds(pd.Series([0, 0.25, 2**24 - 1], dtype="float32")).tolist() == [0, 0.25, 2**24 - 1]
+    assert clicks.seconds(pd.Series(MIDNIGHTS, dtype="float32")).tolist() == MIDNIGHTS
+
+
+def warned(times: pd.Series) -> str:
+    with pytest.warns(UserWarning, match=r"^Column 'Time': .*First bad row: .*Remedy: ") as record:
+        clicks.check(pd.DataFrame({"SessionId": 1, "ItemId": 1}, index=times.index).assign(Time=times))
+    assert len(record) == 1
+    assert record[0].filename == __file__, "the line that called"
+    return str(record[0].message)
+
+
+FINE = np.arange(1_396_867_869, 1_396_867_869 + 40_000, 1009)
+ROUNDED = {
+    "floats of float32": pd.Series(FINE).astype("float32").astype("float64"),
+    "integers of float32": pd.Series(FINE).astype("float32").astype("int64"),
+    "datetimes of float32": pd.to_datetime(pd.Series(FINE).astype("float32").astype("int64"), unit="s"),
+    "six digits": pd.Series([float(f"{second:.6g}") for second in range(1_396_867_869, 1_397_867_869, 9_999)]),
+    "seven digits of nullable integers": pd.Series([int(float(f"{second:.7g}")) for second in FINE]).astype("Int64"),
+    "what a spreadsheet shows": pd.Series([int(float(f"{second:.5e}")) for second in range(1_396_867_869, 1_397_867_869, 9_999)]),
+}
+
+
+@pytest.mark.parametrize("name", ROUNDED)
+def test_times_that_were_rounded_before_they_came_are_warned_of(name):
+    message = warned(ROUNDED[name])
+    assert "was rounded, since all times are" in message
+    assert f"{len(ROUNDED[name])} in all" in message
+
+
+def test_round_times_that_mean_what_they_say_give_no_warning():
+    days = pd.Series(pd.date_range("2014-01-01", periods=100))
+    hours = pd.Series(pd.date_range("2014-01-01", periods=100, freq="h"))
+    for times in (days, hours, pd.Series(range(0, 10**6, 1000)), pd.Series([1_700_000_000] * 10)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            clicks.seconds(times)
+
+
+# --- times that cannot mean what they seem to
+
+DISTANT = {
+    "1970": ([*SECONDS, 0], 4, 1),
+    "2262": ([pd.Timestamp("2262-04-11"), *STAMPS], 1, 1),
+    "1900": ([*STAMPS, pd.Timestamp("1900-01-01"), *STAMPS], 4, 1),
+    "the end of 32 bits": ([*SECONDS, 2**31 - 1], 4, 1),
+    "both ends": ([0, *SECONDS, 10**10, *SECONDS], 1, 2),
+    "seconds and milliseconds divided": ([*SECONDS, *(s / 1000 for s in SECONDS), *SECONDS], 4, 3),
+    "with a zone": ([*BERLIN, pd.Timestamp("1970-01-01", tz="Europe/Berlin")], 4, 1),
+}
+
+
+@pytest.mark.parametrize("name", DISTANT)
+def test_clicks_decades_away_from_most_are_warned_of_and_can_be_dropped(name):
+    times, row, n = DISTANT[name]
+    times = pd.Series(times, name="Time")
+    message = warned(times)
+    assert f"lies ten years or more from most other clicks. First bad row: {row} (data rows counted from 1), {n} in all" in message
+    log = pd.DataFrame({"SessionId": 1, "ItemId": 1, "Time": times})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        left = done(log, message)
+    assert len(left) == len(times) - n
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert set(clicks.seconds(left["Time"])) == set(SECONDS)
+
+
+def test_integers_that_ran_over_are_warned_of():
+    milliseconds = np.arange(1_396_867_869_000, 1_396_867_869_000 + 60 * 86_400_000, 3_600_000)
+    for kind in ("int32", "Int32"):
+        ran_over = pd.Series(milliseconds.astype("int32")).astype(kind)
+        message = warned(ran_over)
+        assert "ran over" in message
+        assert "dtype={'Time': 'int64'}" in message
+    assert "ran over" in warned(pd.Series(milliseconds.astype("uint32")))
+    assert "ran over" in warned(pd.Series((milliseconds // 1000).astype("int16")))
+
+
+def test_a_log_of_nine_years_and_one_of_a_clock_of_its_own_give_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clicks.seconds(pd.Series(pd.date_range("2005-01-01", "2024-01-01", freq="30D")))
+        clicks.seconds(pd.Series([0, 1, 2, 10**7, 2 * 10**7 + 5]))
+        clicks.seconds(pd.Series([-100, 100, 7], dtype="int16"))
+
+
+@pytest.mark.parametrize("late", ["9999-12-31", "5200-01-01"])
+@pytest.mark.parametrize("unit", ["s", "us"])
+def test_a_datetime_that_stands_for_none_is_refused(late, unit):
+    times = pd.Series(np.array([*AT[:2], late], dtype=f"datetime64[{unit}]"))
+    log = log_of(times)
+    assert "is beyond the year 5138, or as far before 1970. First bad row: 3" in raised(clicks.check, log)
+    mended, messages = follow(log, clicks.check)
+    assert len(messages) == 1
+    assert clicks.seconds(mended["Time"]).tolist() == SECONDS[:2]
+
+
+# --- rows that cannot be mended are dropped by the remedy
+
+SOME_BAD = {
+    "a missing datetime": ([STAMPS[0], pd.NaT, STAMPS[2]], "an empty field"),
+    "a missing number": ([SECONDS[0], np.nan, SECONDS[2]], "an empty field"),
+    "an infinite number": ([SECONDS[0], -np.inf, SECONDS[2]], "-inf"),
+    "a missing nullable": (pd.array([SECONDS[0], None, SECONDS[2]], "Int64"), "an empty field"),
+    "a missing category": (pd.Categorical([STAMPS[0], None, STAMPS[2]]), "an empty field"),
+    "a missing arrow timestamp": (arrow([AT[0], None, AT[2]], pa.timestamp("us")), "an empty field"),
+    "a missing arrow decimal": (arrow([Decimal(SECONDS[0]), None, Decimal(SECONDS[2])], pa.decimal128(20, 0)), "an empty field"),
+    "a missing text": ([TEXTS[0], None, TEXTS[2]], "an empty field"),
+    "a text that is no time": ([TEXTS[0], "soon", TEXTS[2]], "'2014-04-07 10:51:09'"),
+    "a number that is none": ([str(SECONDS[0]), "?", str(SECONDS[2])], "is neither"),
+    "a truth among numbers": (pd.Series([SECONDS[0], True, SECONDS[2]], dtype=object), "True is neither"),
+    "a thing among numbers": (pd.Series([SECONDS[0], object, SECONDS[2]], dtype=object), "is neither"),
+    "a date that is none": ([20140407, 20140231, 20160229], "is a date"),
+    "a zero among dates": ([20140407, 0, 20160229], "is a date"),
+    "a text date that is none": (["20140407", "20140231", "20160229"], "is neither"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SOME_BAD)
+def test_a_row_without_a_time_is_dropped_by_the_remedy(name):
+    times, message = SOME_BAD[name]
+    log = log_of(pd.Series(times))
+    assert message in raised(clicks.check, log)
+    mended, messages = follow(log, clicks.check)
+    expected = [MIDNIGHTS[0], MIDNIGHTS[2]] if "date" in message or "text date" in name else [SECONDS[0], SECONDS[2]]
+    assert clicks.seconds(mended["Time"]).tolist() == expected, messages
+
+
+# --- dates written as numbers
+
+DAYS = pd.DataFrame({"UserId": "u", "ItemId": list("abc"), "Time": [20141030, 20141111, 20150101]})
+
+
+def test_dates_written_as_numbers_make_no_sessions():
+    assert "20141030 is a date written as a number (%Y%m%d)" in raised(clicks.sessionise, DAYS, "UserId", 86400)
+    days, _ = follow(DAYS, lambda log: clicks.sessionise(log, gap=86400))
+    assert clicks.sessionise(days, gap=86400)["SessionId"].tolist() == ["u-1", "u-2", "u-3"]
+
+
+def test_no_remedy_makes_nonsense_of_a_date():
+    times = pd.Series([20141030101112, 20141101000000], name="Time")
+    for column in (times, times / 1000, times.astype("Int64"), times // 100, times // 100 / 1000):
+        assert "is a date written as a number" in raised(clicks.seconds, column)
+        mended, _ = follow(pd.DataFrame({"SessionId": 1, "ItemId": 1, "Time": column}), clicks.check)
+        assert clicks.seconds(mended["Time"]) == pytest.approx(
+            [timegm((2014, 10, 30, 10, 11, 12)), timegm((2014, 11, 1, 0, 0, 0))], abs=60
+        )
+
+
+def test_a_clock_of_ones_own_may_read_like_a_date_for_a_moment():
+    assert clicks.seconds(pd.Series([20141030.0])).tolist() == [20141030.0]
+    assert clicks.seconds(pd.Series([20141005, 20141030])).tolist() == [20141005, 20141030]
+    assert clicks.seconds(pd.Series(range(20_140_000, 20_150_000))).tolist() == list(range(20_140_000, 20_150_000))
+
+
+def test_settings_of_pandas_change_nothing():
+    text = [f"{at:%Y-%m-%d %H:%M:%S}" for at in AT]
+    for infer in (False, True):
+        for storage in ("python", "pyarrow"):
+            with pd.option_context("future.infer_string", infer, "mode.string_storage", storage):
+                log = pd.DataFrame({"SessionId": ["s", "s", "t"], "ItemId": list("aba"), "Time": text})
+                mended, messages = follow(log, clicks.check)
+                assert "to_datetime" in messages[0]
+                found = clicks.encode(mended)
+                assert (found.index.tolist(), found.ids.tolist()) == (["a", "b"], ["s", "t"])
+                assert found.times.tolist() == SECONDS
+                stored = pd.DataFrame({"SessionId": pd.array(["s", "s", "t"], "string"), "ItemId": 7, "Time": AT})
+                assert clicks.encode(stored).times.tolist() == SECONDS
+
+
+def test_the_shop_gives_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clicks.encode(toyshop.simulate(200, seed=0))
