@@ -51,10 +51,10 @@ def _refuse_no_ids(given: pd.Series, column: pd.Series, found: str) -> None:
     odd = odd if odd.any() else ~odd
     complaint = f"is no id here ({found}): ids are all text or all integers"
     exact = 2**24 if getattr(column.dtype, "itemsize", 8) < 8 else 2**53
-    if found == "floating" and (np.abs(values.astype(np.float64)) > exact).any():
+    if found == "floating" and (np.abs(values.astype(np.float64)) >= exact).any():
         lost = "is no id, and too large for a float: its last digits may be lost"
         remedy = f"read the column again as text, such as pandas.read_csv(…, dtype={{{given.name!r}: str}})"
-        refuse(np.abs(values.astype(np.float64)) > exact, given, lost, remedy)
+        refuse(np.abs(values.astype(np.float64)) >= exact, given, lost, remedy)
     code = first_that_helps(_remedies(given, values, found), plain_ids)
     raise ClickLogError(described(odd, given, complaint, (code or f"clicks[{given.name!r}].map(str)") + FROM_FILE))
 
