@@ -19,6 +19,7 @@ CODE = re.compile(r"(?:clicks|pandas|\(clicks)\b.*", re.DOTALL)
 def code_of(message: str) -> str:
     """The code of a remedy: from the first name of a library, as far as it is Python."""
     words = message.split("Remedy: ", 1)[1].split(FROM_FILE)[0].removesuffix(".")
+    words = words.split("if the rows stand in order of time, ")[-1]  # where nothing else can be known
     for start in CODE.finditer(words):
         for end in range(len(words), start.start(), -1):
             code = words[start.start() : end].strip()
