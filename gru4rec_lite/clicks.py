@@ -8,7 +8,6 @@ nothing, and no input is changed.
 
 from __future__ import annotations
 
-import math
 import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,9 @@ import pandas as pd
 from .checks import require_flag, require_path, require_that
 from .clickfile import read_columns
 from .columns import COLUMNS, ClickLogError, check, checked, numbered, rows_kept, seconds
-from .order import differ, in_order, in_time, pick, repeated, squeeze
+from .filters import prepare
+from .order import differ, in_order, in_time, pick
+from .refusals import require_positive
 
 __all__ = ["ClickLogError", "Sessions", "check", "encode", "prepare", "read", "seconds", "sessionise", "split_by_time"]
 
@@ -69,7 +70,7 @@ def sessionise(clicks: pd.DataFrame, user: str = "UserId", gap: float = 3600) ->
     n-th session of user u is named "u-n", so later clicks never rename earlier sessions. Rows may stand in any order
     and keep it; a SessionId that is there already is replaced.
     """
-    _positive(numbers.Real, gap=gap)
+    require_positive(numbers.Real, gap=gap)
     if not (round(float(gap), 6) == float(gap) == gap):  # a pause of 5/7 s counts as 0.714286, which is more than 5/7
         raise ValueError(f"gap={gap!r}: must be a whole number of microseconds, such as round(gap, 6) gives")
     frame, times = checked(clicks, ids=(user, "ItemId"))
@@ -96,7 +97,7 @@ def split_by_time(clicks: pd.DataFrame, days: float = 14, verbose: bool = True) 
     The cut is ``days`` days before the last click. Train has the sessions that end at it or before, test those that
     start after it; sessions that cross it go to neither. A printed line counts them, and so does ``attrs["crossing"]``.
     """
-    _positive(numbers.Real, days=days)
+    require_positive(numbers.Real, days=days)
     require_flag("verbose", verbose)
     frame, times = checked(clicks)
     session, ids = numbered(frame["SessionId"])
@@ -118,113 +119,6 @@ def split_by_time(clicks: pd.DataFrame, days: float = 14, verbose: bool = True) 
         if crossing:
             print(f"sessions that cross the cut and go to neither: {crossing:,}")
     return train, test
-
-
-def prepare(
-    clicks: pd.DataFrame,
-    min_session: int = 2,
-    min_support: int = 1,
-    drop_repeats: bool = False,
-    verbose: bool = True,
-    *,
-    max_session: int | None = None,
-    drop_duplicates: bool = False,
-) -> pd.DataFrame:
-    """The clicks left when repeats, crawlers, rare items and short sessions are dropped, until nothing changes.
-
-    First rows that stand twice are dropped (``drop_duplicates``): those of the session, item and time of a row above
-    them. Then each round drops, in this order: every click on the item of the click before it in its session
-    (``drop_repeats``), sessions of more than ``max_session`` clicks, clicks on items with fewer than ``min_support``
-    clicks, sessions of fewer than ``min_session`` clicks. Where the log has a column ``Event``, a repeat or a row that
-    stands twice is of the same event too: a cart after a click on the item stays.
-
-    A session that is too long is dropped whole, not cut: its first clicks are a crawler's as well. To cut it, keep
-    ``clicks[clicks.groupby("SessionId").cumcount() < k]`` of a log in order of time.
-
-    Rows keep their order. A printed line says what was dropped, and ``attrs["dropped"]`` counts it by the setting's
-    name; both also count the rows left that stand twice (``attrs["duplicates"]``).
-
-    Split by time first: an item's support must not be counted on test clicks.
-    """
-    _positive(numbers.Integral, min_session=min_session, min_support=min_support)
-    if max_session is not None:
-        _positive(numbers.Integral, max_session=max_session)
-        if max_session < min_session:
-            raise ValueError(f"{max_session=}: must be at least {min_session=}, or None for no limit")
-    require_flag("drop_repeats", drop_repeats)
-    require_flag("drop_duplicates", drop_duplicates)
-    require_flag("verbose", verbose)
-    frame, times = checked(clicks)
-    (session, session_ids), (item, item_ids) = numbered(frame["SessionId"]), numbered(frame["ItemId"])
-    has_events = list(frame.columns).count("Event") == 1
-    reasons = {
-        **({"drop_duplicates": "rows that stand twice"} if drop_duplicates else {}),
-        "drop_repeats": "immediate repeats" + (" (of item and Event)" if has_events else ""),
-        **({"max_session": f"in sessions of more than {max_session} clicks"} if max_session else {}),
-        "min_support": f"on items with fewer than {min_support} clicks",
-        "min_session": f"in sessions of fewer than {min_session} clicks",
-    }
-    dropped = dict.fromkeys(reasons, 0)
-    rows = in_order(session, times)  # what is left, session by session
-    s, i = pick(session, rows), pick(item, rows)
-    events = pd.factorize(frame["Event"], use_na_sentinel=False)[0] if has_events else None
-    e = None if events is None else pick(events, rows)  # what was clicked is item and event
-
-    def twice() -> np.ndarray:
-        return repeated(s, pick(times, rows), i if e is None else i * (int(e.max(initial=0)) + 1) + e)
-
-    def keep(good: np.ndarray) -> None:
-        nonlocal rows, s, i, e
-        rows, s, i = squeeze(rows, good), squeeze(s, good), squeeze(i, good)
-        e = e if e is None else squeeze(e, good)
-
-    if drop_duplicates and (again := twice()).any():
-        dropped["drop_duplicates"] = int(again.sum())
-        keep(~again)
-    before = -1
-    while len(rows) != before:
-        before = len(rows)
-        good = np.ones(before, dtype=bool)
-        if drop_repeats:
-            good = differ(s) | differ(i) if e is None else differ(s) | differ(i) | differ(e)
-        lost = {"drop_repeats": before - int(good.sum())}
-        limits = {
-            "max_session": (s, len(session_ids), 0, max_session),
-            "min_support": (i, len(item_ids), min_support, None),
-            "min_session": (s, len(session_ids), min_session, None),
-        }
-        for rule, (ids, n_ids, least, most) in limits.items():
-            if rule in reasons:
-                ids[~good] = n_ids  # a number that counts for nothing
-                count = np.bincount(ids, minlength=n_ids + 1)
-                enough = (count >= least) & (count <= (before if most is None else most))
-                enough[n_ids] = False
-                lost[rule] = int(good.sum())
-                good = enough[ids]
-                lost[rule] -= int(good.sum())
-        for rule, n in lost.items():
-            dropped[rule] += n
-        if not good.all():
-            keep(good)
-    losses = ", ".join(f"{dropped[rule]:,} {reason}" for rule, reason in reasons.items() if dropped[rule]) or "nothing"
-    if len(rows) == 0:
-        remedy = f"check that 'SessionId' joins the clicks of a visit, or lower {min_session=} or {min_support=}"
-        remedy += "" if max_session is None else f", or raise {max_session=}"
-        raise ClickLogError(f"Nothing is left of {len(frame):,} clicks; dropped {losses}. Remedy: {remedy}.")
-    doubled = 0 if drop_duplicates else int(twice().sum())
-    times = pick(times, rows, out=i.view(times.dtype))  # what was clicked is known; its memory is free
-    ties = int((~differ(s) & ~differ(times)).sum())
-    kept = np.zeros(len(frame), dtype=bool)
-    kept[rows] = True
-    del rows, s, i, e, times  # the peak of memory comes now
-    result = rows_kept(frame, kept, SessionId=(session, session_ids), ItemId=(item, item_ids))
-    result.attrs["dropped"], result.attrs["duplicates"] = dropped, doubled
-    if verbose:
-        tied = f"; {ties:,} come at the time of the click before them and keep the order of the rows" if ties else ""
-        equal = "session, item, Event and time" if has_events else "session, item and time"
-        tied += f"; {doubled:,} stand twice (equal in {equal}): drop_duplicates=True drops them" if doubled else ""
-        print(f"kept {len(result):,} of {len(frame):,} clicks; dropped {losses}{tied}")
-    return result
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -315,10 +209,3 @@ def _by_start(begin: np.ndarray, ids: pd.Index, number: np.ndarray) -> np.ndarra
     rank[ids.take(some).argsort()] = np.arange(len(some))
     number[tied] = some[np.lexsort((rank, begin[some]))]
     return number
-
-
-def _positive(kind: type, **settings: Any) -> None:
-    noun = "integer" if kind is numbers.Integral else "number"
-    for name, value in settings.items():
-        if isinstance(value, bool) or not (isinstance(value, kind) and 0 < float(value) < math.inf):  # type: ignore[arg-type]
-            raise ValueError(f"{name}={value!r}: must be a positive {noun}")

@@ -1,4 +1,4 @@
-"""What is no plain frame: tables of other libraries, a session per row, columns that hold their values in other ways."""
+"""What is no plain frame: tables of other libraries, a session per row, columns that hold their values otherwise."""
 
 from __future__ import annotations
 
@@ -135,5 +135,9 @@ def decoded(column: pd.Series) -> pd.Series:
 
 
 def _cast(column: pd.Series, to: pa.DataType) -> pd.Series:
-    values = pa.chunked_array(column.array.__arrow_array__()).cast(to)
+    values = pa.chunked_array(column.array.__arrow_array__())
+    try:
+        values = values.cast(to)
+    except pa.ArrowNotImplementedError:  # an old pyarrow
+        values = pa.chunked_array([pa.array(values.to_pylist(), to)])
     return pd.Series(pd.arrays.ArrowExtensionArray(values), index=column.index, name=column.name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd

@@ -6,6 +6,8 @@ first that helps is named (``first_that_helps``).
 
 from __future__ import annotations
 
+import math
+import numbers
 import sys
 import warnings
 from collections.abc import Callable, Iterable
@@ -22,6 +24,14 @@ Remedy = tuple[str, Callable[[], Any]]  # code, and the same to be tried
 
 class ClickLogError(ValueError):
     """A click log that cannot be used: names the column, the first bad row and the remedy."""
+
+
+def require_positive(kind: type, **settings: Any) -> None:
+    """ValueError unless each setting is a positive number of this kind."""
+    noun = "integer" if kind is numbers.Integral else "number"
+    for name, value in settings.items():
+        if isinstance(value, bool) or not (isinstance(value, kind) and 0 < float(value) < math.inf):  # type: ignore[arg-type]
+            raise ValueError(f"{name}={value!r}: must be a positive {noun}")
 
 
 def require(column: str, columns: Iterable[Any], remedy: str) -> None:

@@ -6,6 +6,7 @@ import datetime
 import decimal
 import numbers
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -34,8 +35,10 @@ def as_objects(column: pd.Series) -> pd.Series:
 
 
 def dates_as_numbers(values: np.ndarray, digits: int, scale: int = 1) -> np.ndarray:
-    """``(n,)`` bool, whether the whole part of ``value * scale`` is a date from 1900 to 2199 written in so many digits."""
-    inside = (values * float(scale) >= 1.9 * 10.0 ** (digits - 1)) & (values * float(scale) < 2.2 * 10.0 ** (digits - 1))
+    """``(n,)`` bool, whether the whole part of ``value * scale`` is a date from 1900 to 2199, in so many digits."""
+    inside = (values * float(scale) >= 1.9 * 10.0 ** (digits - 1)) & (
+        values * float(scale) < 2.2 * 10.0 ** (digits - 1)
+    )
     number = np.where(inside, np.rint(values * float(scale)) if scale > 1 else values, 0).astype(np.int64)
     day, clock = number // 10 ** (digits - 8), number % 10 ** (digits - 8)
     inside &= (day // 100 % 100 >= 1) & (day // 100 % 100 <= 12) & (day % 100 >= 1) & (day % 100 <= 31)
@@ -58,7 +61,9 @@ def refuse_timeless(column: pd.Series, plain: pd.Series, accepts: Callable[[Any]
         refuse(missing, column, "is not a time", _by_order(column))
     refuse(missing, column, "is not a time", f"drop these rows, or repair them: {_dropped(column)}")
     date = np.array([isinstance(value, datetime.date | np.datetime64) for value in values])
-    number = np.array([isinstance(v, numbers.Real | decimal.Decimal) and not isinstance(v, bool | np.bool_) for v in values])
+    number = np.array(
+        [isinstance(v, numbers.Real | decimal.Decimal) and not isinstance(v, bool | np.bool_) for v in values]
+    )
     bad, complaint = ~date & ~number, "is neither a datetime nor a number of seconds"
     if not bad.any():
         most, few, name = (date, number, "datetimes") if date.sum() >= number.sum() else (number, date, "numbers")
@@ -77,8 +82,8 @@ def refuse_timeless(column: pd.Series, plain: pd.Series, accepts: Callable[[Any]
 
 
 def _by_order(column: pd.Series) -> str:
-    name = column.name
-    return f"another column, if it holds the times; or, if the rows stand in order of time, clicks[{name!r}] = range(len(clicks))"
+    code = f"clicks[{column.name!r}] = range(len(clicks))"
+    return f"another column, if it holds the times; or, if the rows stand in order of time, {code}"
 
 
 def _dropped(column: pd.Series) -> str:
@@ -93,7 +98,9 @@ def _remedies(column: pd.Series, plain: pd.Series, values: pd.Series) -> Iterato
         at = f"{at}.astype(object)"
         if isinstance(column.dtype, pd.ArrowDtype) and str(column.dtype.pyarrow_dtype) == "string_view":
             at = f"pandas.Series(clicks[{column.name!r}].to_list(), index=clicks.index)"
-    is_number = values.map(lambda v: isinstance(v, numbers.Real | decimal.Decimal) and not isinstance(v, bool | np.bool_))
+    is_number = values.map(
+        lambda v: isinstance(v, numbers.Real | decimal.Decimal) and not isinstance(v, bool | np.bool_)
+    )
     if kind in ("timedelta", "timedelta64"):
         yield f"pandas.to_timedelta({at}).dt.total_seconds()", lambda: pd.to_timedelta(values).dt.total_seconds()
     if kind == "period":
@@ -116,10 +123,8 @@ def _remedies(column: pd.Series, plain: pd.Series, values: pd.Series) -> Iterato
             amounts = values.astype(float)
             yield f"{at}.astype(float)", lambda: amounts
             for form in _date_forms(amounts):
-                yield (
-                    f"pandas.to_datetime({at}.astype('int64').astype(str), format={form!r}, utc=True)",
-                    lambda form=form: pd.to_datetime(values.astype("int64").astype(str), format=form, utc=True),
-                )
+                code = f"pandas.to_datetime({at}.astype('int64').astype(str), format={form!r}, utc=True)"
+                yield code, partial(pd.to_datetime, amounts.astype("int64").astype(str), format=form, utc=True)
             if amounts.abs().max() > LATEST:
                 factor = unit_of(amounts.abs().max())[2]
                 yield f"{at}.astype(float) / {factor}", lambda: amounts / factor
@@ -129,13 +134,15 @@ def _remedies(column: pd.Series, plain: pd.Series, values: pd.Series) -> Iterato
             yield (
                 f"pandas.to_datetime({at}.map(lambda t: {unix}), utc=True)",
                 lambda: pd.to_datetime(
-                    values.map(lambda t: pd.Timestamp(float(t), unit="s") if isinstance(t, (int, float)) else t), utc=True
+                    values.map(lambda t: pd.Timestamp(float(t), unit="s") if isinstance(t, (int, float)) else t),
+                    utc=True,
                 ),
             )
 
 
 def _of_a_day(at: str) -> str:
-    return f"the day must be known; if it was 7 April 2014: pandas.Timestamp('2014-04-07') + pandas.to_timedelta({at}.astype(str))"
+    code = f"pandas.Timestamp('2014-04-07') + pandas.to_timedelta({at}.astype(str))"
+    return f"the day must be known; if it was 7 April 2014: {code}"
 
 
 def _of_text(at: str, text: pd.Series) -> Iterator[Remedy]:
@@ -151,10 +158,8 @@ def _of_text(at: str, text: pd.Series) -> Iterator[Remedy]:
     yield f"pandas.to_numeric({at})", lambda: pd.to_numeric(text)
     amounts = pd.to_numeric(text, errors="coerce")
     for form in _date_forms(amounts):
-        yield (
-            f"pandas.to_datetime({at}, format={form!r}, utc=True)",
-            lambda form=form: pd.to_datetime(text, format=form, utc=True),
-        )
+        code = f"pandas.to_datetime({at}, format={form!r}, utc=True)"
+        yield code, partial(pd.to_datetime, text, format=form, utc=True)
     largest = amounts.abs().max()
     if largest > LATEST:
         factor = unit_of(largest)[2]
@@ -169,10 +174,8 @@ def _of_text(at: str, text: pd.Series) -> Iterator[Remedy]:
     comma = text.str.replace(",", ".")
     yield f"pandas.to_numeric({at}.str.replace(',', '.'))", lambda: pd.to_numeric(comma)
     for options, hint in _orders(text):
-        yield (
-            f"{word}{hint}pandas.to_datetime({at}, format='mixed'{options}, utc=True)",
-            lambda day=bool(options): pd.to_datetime(text, format="mixed", dayfirst=day, utc=True),
-        )
+        code = f"{word}{hint}pandas.to_datetime({at}, format='mixed'{options}, utc=True)"
+        yield code, partial(pd.to_datetime, text, format="mixed", dayfirst=bool(options), utc=True)
 
 
 def _date_forms(amounts: pd.Series) -> list[str]:
@@ -183,7 +186,7 @@ def _date_forms(amounts: pd.Series) -> list[str]:
 
 
 def _orders(text: pd.Series) -> list[tuple[str, str]]:
-    """How dates such as 07/04/2014 may be read: options of pandas.to_datetime, and what to say of them; [] if no how."""
+    """How dates such as 07/04/2014 may be read: options of pandas.to_datetime, and what to say of them."""
     start = text.astype(object).str.extract(r"^\s*(\d{1,2})[./-](\d{1,2})[./-]").astype(float)
     if start.isna().all(axis=None):
         return [("", "")]
@@ -208,19 +211,18 @@ def _half(column: pd.Series, values: pd.Series, accepts: Callable[[Any], Any]) -
     forms = ["ISO8601", *_date_forms(pd.to_numeric(text, errors="coerce"))]
     formats = [*((form, "") for form in forms), *(("mixed", option) for option, _ in orders)]
     for form, option in formats:
-        readings.append(
-            (
-                f"pandas.to_datetime({at}, format={form!r}{option}, utc=True, errors='coerce')",
-                lambda form=form, option=option: pd.to_datetime(
-                    text, format=form, dayfirst=bool(option), utc=True, errors="coerce"
-                ),
-            )
-        )
+        code = f"pandas.to_datetime({at}, format={form!r}{option}, utc=True, errors='coerce')"
+        options = {"format": form, "dayfirst": bool(option), "utc": True, "errors": "coerce"}
+        readings.append((code, partial(pd.to_datetime, text, **options)))
 
     def accepts_half(times: pd.Series) -> None:
         if 2 * times.notna().sum() < len(times) or times.isna().all():
             raise ClickLogError("most rows are lost")
         accepts(times.dropna())
 
-    code = first_that_helps(readings, accepts_half)
-    return None if code is None else f"repair these rows, or drop them: clicks[{column.name!r}] = {code}; {_dropped(column)}"
+    found = first_that_helps(readings, accepts_half)
+    return (
+        None
+        if found is None
+        else f"repair these rows, or drop them: clicks[{column.name!r}] = {found}; {_dropped(column)}"
+    )

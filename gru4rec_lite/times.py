@@ -1,7 +1,7 @@
 """The times of a click log in seconds; or why they are refused, or warned of.
 
-Refused is what cannot be seconds or datetimes: text, milliseconds, dates written as numbers (20141030), floats too coarse
-to tell one second from the next. What may be right and hardly is, such as one click decades away, is warned of.
+Refused is what cannot be seconds or datetimes: text, milliseconds, dates written as numbers (20141030), floats too
+coarse to tell one second from the next. What may be right and hardly is, such as one click decades away, is warned of.
 How a column of another kind becomes one of times is in `timeless`.
 """
 
@@ -98,7 +98,9 @@ def _amounts(column: pd.Series, plain: pd.Series, is_log: bool) -> np.ndarray:
     largest = max(high, -low)
     of = getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype))
     if of.kind == "f" and of.itemsize < 8 and np.spacing(of.type(largest)) > 1 and (values % DAY).any():
-        coarse = f"is a {of}, and such times lie {np.spacing(of.type(largest)):g} s apart: which click came first is lost"
+        coarse = (
+            f"is a {of}, and such times lie {np.spacing(of.type(largest)):g} s apart: which click came first is lost"
+        )
         refuse(np.abs(values) == largest, column, coarse, REREAD.format(name, "float64"))
     if largest > 1e7:
         _refuse_dates(column, values, is_log)
@@ -141,7 +143,9 @@ def _refuse_dates(column: pd.Series, values: np.ndarray, is_log: bool) -> None:
 
 def _fails(values: np.ndarray, scale: int, form: str) -> bool:
     """Whether a number is no date of the calendar, such as 31 February."""
-    texts = pd.Series((np.unique(values) * scale).round() if scale > 1 else np.unique(values)).astype("int64").astype(str)
+    texts = (
+        pd.Series((np.unique(values) * scale).round() if scale > 1 else np.unique(values)).astype("int64").astype(str)
+    )
     return bool(pd.to_datetime(texts, format=form, errors="coerce").isna().any())
 
 

@@ -136,7 +136,7 @@ CASES: dict[str, Case] = {
         days=number(0, -1, INF) + bad(RANGE, 2, says="^days=2 leaves no whole session for train.*Remedy", error=CLE)
         + bad(RANGE, 1e-9, says="^days=1e-09 leaves no whole session for test.*Remedy: more days", error=CLE),
     ),
-    "clicks.prepare": case(
+    "filters.prepare": case(
         clicks.prepare, {"clicks": LOG, "verbose": False},
         clicks=log(), drop_repeats=flag(), verbose=flag(), drop_duplicates=flag(),
         max_session=given(whole()) + bad(RANGE, 1, says="^max_session=1: must be at least min_session=2, or None"),

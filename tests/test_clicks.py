@@ -653,8 +653,12 @@ def test_a_log_read_twice_has_no_repeats_when_its_duplicates_are_dropped():
 
 def test_a_row_stands_twice_only_if_session_item_and_time_are_equal():
     log = frame([(1, "a", 5), (2, "a", 5), (1, "b", 5), (1, "a", 6), (1, "a", 5.000001)])
-    assert clicks.prepare(log, min_session=1, drop_duplicates=True, verbose=False).attrs["dropped"]["drop_duplicates"] == 0
-    same_second = frame([(1, "a", pd.Timestamp("2014-01-01")), (1, "a", pd.Timestamp("2014-01-01", tz="UTC").tz_convert(None))])
+    assert (
+        clicks.prepare(log, min_session=1, drop_duplicates=True, verbose=False).attrs["dropped"]["drop_duplicates"] == 0
+    )
+    same_second = frame(
+        [(1, "a", pd.Timestamp("2014-01-01")), (1, "a", pd.Timestamp("2014-01-01", tz="UTC").tz_convert(None))]
+    )
     assert len(clicks.prepare(same_second, min_session=1, drop_duplicates=True, verbose=False)) == 1
 
 
@@ -666,7 +670,14 @@ def test_the_first_of_equal_rows_is_kept_and_support_counts_it_once():
 
 
 EVENTS = frame(
-    [(1, "a", 1, "click"), (1, "a", 2, "click"), (1, "a", 3, "cart"), (1, "a", 4, "cart"), (1, "a", 5, "click"), (1, "b", 6, None)],
+    [
+        (1, "a", 1, "click"),
+        (1, "a", 2, "click"),
+        (1, "a", 3, "cart"),
+        (1, "a", 4, "cart"),
+        (1, "a", 5, "click"),
+        (1, "b", 6, None),
+    ],
     [*clicks.COLUMNS, "Event"],
 )
 
@@ -710,7 +721,9 @@ def test_a_crawlers_clicks_on_rare_items_do_not_hide_it_and_give_no_support():
     assert kept["ItemId"].tolist() == list("abab")
     reloads = click_log("aaaaaaaaab", "ab")  # one page again and again is no long session
     assert len(clicks.prepare(reloads, max_session=3, drop_repeats=True, verbose=False)) == 4
-    with pytest.raises(ClickLogError, match=r"Nothing is left.*12 in sessions of more than 1 clicks|raise max_session=1"):
+    with pytest.raises(
+        ClickLogError, match=r"Nothing is left.*12 in sessions of more than 1 clicks|raise max_session=1"
+    ):
         clicks.prepare(reloads, max_session=1, min_session=1)
 
 
@@ -741,12 +754,22 @@ def all_rules_by_hand(rows: list[tuple], rules: dict) -> list[int]:
 
 @several
 @given(
-    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.integers(0, 6), st.sampled_from(["click", "cart"])), min_size=1, max_size=40),
-    st.fixed_dictionaries({
-        "min_session": st.integers(1, 3), "min_support": st.integers(1, 3), "drop_repeats": st.booleans(),
-        "drop_duplicates": st.booleans(), "max_session": st.none() | st.integers(3, 6)}),
+    st.lists(
+        st.tuples(st.integers(0, 4), st.integers(0, 3), st.integers(0, 6), st.sampled_from(["click", "cart"])),
+        min_size=1,
+        max_size=40,
+    ),
+    st.fixed_dictionaries(
+        {
+            "min_session": st.integers(1, 3),
+            "min_support": st.integers(1, 3),
+            "drop_repeats": st.booleans(),
+            "drop_duplicates": st.booleans(),
+            "max_session": st.none() | st.integers(3, 6),
+        }
+    ),
     st.booleans(),
-)  # fmt: skip
+)
 def test_all_rules_together_are_their_definition_and_change_nothing_the_second_time(rows, rules, has_events):
     log = frame(rows, [*clicks.COLUMNS, "Event"], index=[0] * len(rows))
     if not has_events:
@@ -769,7 +792,9 @@ def test_all_rules_together_are_their_definition_and_change_nothing_the_second_t
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(0, 2)), max_size=30))
 def test_a_row_is_repeated_if_an_equal_one_stands_above_it(rows):
     rows = sorted(rows, key=lambda row: row[:2])
-    group, times, what = (np.array(column, dtype=np.int64) for column in (zip(*rows, strict=True) if rows else ([],) * 3))
+    group, times, what = (
+        np.array(column, dtype=np.int64) for column in (zip(*rows, strict=True) if rows else ([],) * 3)
+    )
     assert order.repeated(group, times, what).tolist() == [row in rows[:k] for k, row in enumerate(rows)]
 
 

@@ -48,11 +48,14 @@ OTHERS = {
     "an iterator": (iter(ROWS), r"tuple_iterator|list_iterator"),
     "a zip": (zip(*zip(*ROWS, strict=True), strict=True), r"builtins\.zip"),
     "an array of objects": (np.array(ROWS, dtype=object), r"numpy\.ndarray"),
-    "a structured array": (np.array(ROWS, dtype=[("SessionId", int), ("ItemId", "U1"), ("Time", float)]), r"numpy\.ndarray"),
+    "a structured array": (
+        np.array(ROWS, dtype=[("SessionId", int), ("ItemId", "U1"), ("Time", float)]),
+        r"numpy\.ndarray",
+    ),
     "a record array": (LOG.to_records(index=False), r"numpy\.(rec\.)?recarray"),
     "groups of a frame": (LOG.groupby("SessionId"), "DataFrameGroupBy"),
     "a Series with ids as labels": (LOG.set_index(["SessionId", "ItemId"])["Time"], "Series.*reset_index"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -73,10 +76,16 @@ def test_every_function_says_so(function):
 
 @pytest.mark.parametrize(
     ("value", "remedy"),
-    [("log.csv", r"clicks\.read\(path\)"), (b"log", r"clicks\.read\(path\)"), (None, r"clicks\.read\(path\)"),
-     (pd.DataFrame, r"clicks\.read\(path\)"), ([], r"clicks\.read\(path\)"), (LOG["Time"], "a frame with all of"),
-     (clicks.encode(LOG), r"the frame from which clicks\.encode made it")],
-)  # fmt: skip
+    [
+        ("log.csv", r"clicks\.read\(path\)"),
+        (b"log", r"clicks\.read\(path\)"),
+        (None, r"clicks\.read\(path\)"),
+        (pd.DataFrame, r"clicks\.read\(path\)"),
+        ([], r"clicks\.read\(path\)"),
+        (LOG["Time"], "a frame with all of"),
+        (clicks.encode(LOG), r"the frame from which clicks\.encode made it"),
+    ],
+)
 def test_what_cannot_become_a_frame_is_told_what_to_give(value, remedy):
     with pytest.raises(ClickLogError, match=f"must be a DataFrame of pandas.*Remedy: {remedy}"):
         clicks.check(value)
@@ -126,15 +135,25 @@ LISTS = {
     "lists of integers": (SESSIONS.assign(ItemId=[[7, 8], [9]]), [1, 2, 3]),
     "arrow's lists": (SESSIONS.assign(ItemId=arrow([["a", "b"], ["c"]]), Time=arrow([[1, 2], [3]])), [1, 2, 3]),
     "arrow's large lists": (
-        SESSIONS.assign(ItemId=arrow([["a", "b"], ["c"]], pa.large_list(pa.string())), Time=arrow([[1, 2], [3]])), [1, 2, 3]),
+        SESSIONS.assign(ItemId=arrow([["a", "b"], ["c"]], pa.large_list(pa.string())), Time=arrow([[1, 2], [3]])),
+        [1, 2, 3],
+    ),
     "arrow's lists of timestamps": (
-        SESSIONS.assign(ItemId=arrow([["a", "b"], ["c"]]), Time=arrow(STAMPS, pa.list_(pa.timestamp("us")))), [1, 2, 3]),
+        SESSIONS.assign(ItemId=arrow([["a", "b"], ["c"]]), Time=arrow(STAMPS, pa.list_(pa.timestamp("us")))),
+        [1, 2, 3],
+    ),
     "one time for a session": (SESSIONS.assign(Time=[5, 6]), [5, 5, 6]),
     "session ids in lists too": (SESSIONS.assign(SessionId=[[1, 1], [2]]), [1, 2, 3]),
     "no times at all": (SESSIONS.drop(columns="Time"), [0, 1, 2]),
-    "an empty session": (pd.concat([SESSIONS, pd.DataFrame({"SessionId": [3], "ItemId": [[]], "Time": [[]]})]), [1, 2, 3]),
-    "a session that is missing": (pd.concat([SESSIONS, pd.DataFrame({"SessionId": [3], "ItemId": [None], "Time": [None]})]), [1, 2, 3]),
-}  # fmt: skip
+    "an empty session": (
+        pd.concat([SESSIONS, pd.DataFrame({"SessionId": [3], "ItemId": [[]], "Time": [[]]})]),
+        [1, 2, 3],
+    ),
+    "a session that is missing": (
+        pd.concat([SESSIONS, pd.DataFrame({"SessionId": [3], "ItemId": [None], "Time": [None]})]),
+        [1, 2, 3],
+    ),
+}
 
 
 @pytest.mark.parametrize("name", LISTS)

@@ -35,7 +35,11 @@ def sparse(values, kind) -> pd.Series:
 
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "+05:30")
-NUMPY_NUMBERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)] + ["float16", "float32", "float64"]
+NUMPY_NUMBERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)] + [
+    "float16",
+    "float32",
+    "float64",
+]
 NULLABLE = ["Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "Float32", "Float64"]
 ARROW_NUMBERS = [pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64(),
                  pa.float16(), pa.float32(), pa.float64()]  # fmt: skip
@@ -46,25 +50,50 @@ BERLIN = [stamp.tz_localize("UTC").tz_convert("Europe/Berlin") for stamp in STAM
 # taken as they are: name -> the column, its seconds
 ACCEPTED: dict[str, tuple[pd.Series, list[float]]] = {
     **{kind: (pd.Series(SMALL, dtype=kind), SMALL) for kind in (*NUMPY_NUMBERS, *NULLABLE, "longdouble")},
-    **{f"{kind} of today": (pd.Series(SECONDS, dtype=kind), SECONDS)
-       for kind in ("int32", "int64", "uint32", "uint64", "float64", "Int32", "Int64", "UInt64", "Float64")},
-    **{f"arrow {kind}": (arrow(np.array(SMALL, np.float16) if kind == pa.float16() else SMALL, kind), SMALL)
-       for kind in ARROW_NUMBERS},
-    **{f"arrow {kind} of today": (arrow(SECONDS, kind), SECONDS) for kind in (pa.int32(), pa.int64(), pa.uint64(), pa.float64())},
-    **{f"arrow {kind}": (arrow([Decimal(s) + Decimal("0.125") for s in SECONDS], kind), [s + 0.125 for s in SECONDS])
-       for kind in (pa.decimal128(20, 3), pa.decimal256(40, 6))},
-    **{f"datetime64[{unit}]": (pd.Series(STAMPS).astype(f"datetime64[{unit}]"), SECONDS) for unit in ("s", "ms", "us", "ns")},
-    **{f"datetime64[{unit}, {zone}]":
-       (pd.Series(STAMPS).dt.tz_localize("UTC").dt.tz_convert(zone).astype(f"datetime64[{unit}, {zone}]"), SECONDS)
-       for unit in ("s", "ms", "us", "ns") for zone in ZONES},
-    **{f"arrow timestamp[{unit}, {zone}]":
-       (arrow([at.replace(tzinfo=UTC) if zone else at for at in AT], pa.timestamp(unit, zone)), SECONDS)
-       for unit in ("s", "ms", "us", "ns") for zone in (None, "UTC", "America/New_York")},
+    **{
+        f"{kind} of today": (pd.Series(SECONDS, dtype=kind), SECONDS)
+        for kind in ("int32", "int64", "uint32", "uint64", "float64", "Int32", "Int64", "UInt64", "Float64")
+    },
+    **{
+        f"arrow {kind}": (arrow(np.array(SMALL, np.float16) if kind == pa.float16() else SMALL, kind), SMALL)
+        for kind in ARROW_NUMBERS
+    },
+    **{
+        f"arrow {kind} of today": (arrow(SECONDS, kind), SECONDS)
+        for kind in (pa.int32(), pa.int64(), pa.uint64(), pa.float64())
+    },
+    **{
+        f"arrow {kind}": (arrow([Decimal(s) + Decimal("0.125") for s in SECONDS], kind), [s + 0.125 for s in SECONDS])
+        for kind in (pa.decimal128(20, 3), pa.decimal256(40, 6))
+    },
+    **{
+        f"datetime64[{unit}]": (pd.Series(STAMPS).astype(f"datetime64[{unit}]"), SECONDS)
+        for unit in ("s", "ms", "us", "ns")
+    },
+    **{
+        f"datetime64[{unit}, {zone}]": (
+            pd.Series(STAMPS).dt.tz_localize("UTC").dt.tz_convert(zone).astype(f"datetime64[{unit}, {zone}]"),
+            SECONDS,
+        )
+        for unit in ("s", "ms", "us", "ns")
+        for zone in ZONES
+    },
+    **{
+        f"arrow timestamp[{unit}, {zone}]": (
+            arrow([at.replace(tzinfo=UTC) if zone else at for at in AT], pa.timestamp(unit, zone)),
+            SECONDS,
+        )
+        for unit in ("s", "ms", "us", "ns")
+        for zone in (None, "UTC", "America/New_York")
+    },
     "days of numpy": (pd.Series(np.array(DATES, dtype="datetime64[D]")), MIDNIGHTS),
     "arrow date32": (arrow(DATES, pa.date32()), MIDNIGHTS),
     "arrow date64": (arrow(DATES, pa.date64()), MIDNIGHTS),
     "objects of date": (pd.Series(DATES, dtype=object), MIDNIGHTS),
-    "objects of date beyond nanoseconds": (pd.Series([dt.date(1492, 10, 12)] * 3, dtype=object), [timegm((1492, 10, 12, 0, 0, 0))] * 3),
+    "objects of date beyond nanoseconds": (
+        pd.Series([dt.date(1492, 10, 12)] * 3, dtype=object),
+        [timegm((1492, 10, 12, 0, 0, 0))] * 3,
+    ),
     "sparse integers": (sparse(SECONDS, "int64"), SECONDS),
     "sparse floats": (sparse(SECONDS, "float64"), SECONDS),
     "categories of datetimes": (pd.Series(STAMPS).astype("category"), SECONDS),
@@ -74,31 +103,61 @@ ACCEPTED: dict[str, tuple[pd.Series, list[float]]] = {
     "categories of nullable integers": (pd.Series(SECONDS, dtype="Int64").astype("category"), SECONDS),
     "categories of dates": (pd.Series(DATES, dtype=object).astype("category"), MIDNIGHTS),
     "categories of arrow's timestamps": (arrow(AT, pa.timestamp("ms")).astype("category"), SECONDS),
-    "a dictionary of integers": (pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array([pa.array(SECONDS).dictionary_encode()]))), SECONDS),
+    "a dictionary of integers": (
+        pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array([pa.array(SECONDS).dictionary_encode()]))),
+        SECONDS,
+    ),
     "a dictionary of timestamps": (
-        pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array([pa.array(AT, pa.timestamp("us")).dictionary_encode()]))), SECONDS),
+        pd.Series(
+            pd.arrays.ArrowExtensionArray(pa.chunked_array([pa.array(AT, pa.timestamp("us")).dictionary_encode()]))
+        ),
+        SECONDS,
+    ),
     "a dictionary in two pieces": (
-        pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array(
-            [pa.array(SECONDS[:1]).dictionary_encode(), pa.array(SECONDS[1:]).dictionary_encode()]))), SECONDS),
+        pd.Series(
+            pd.arrays.ArrowExtensionArray(
+                pa.chunked_array([pa.array(SECONDS[:1]).dictionary_encode(), pa.array(SECONDS[1:]).dictionary_encode()])
+            )
+        ),
+        SECONDS,
+    ),
     "nanoseconds, of which microseconds count": (
-        pd.Series([np.datetime64("2014-04-07T10:51:09.123456789")] * 3), [SECONDS[0] + 0.123456] * 3),
+        pd.Series([np.datetime64("2014-04-07T10:51:09.123456789")] * 3),
+        [SECONDS[0] + 0.123456] * 3,
+    ),
     "before 1970": (pd.Series([np.datetime64("1969-12-31T23:59:58.5")] * 3), [-1.5] * 3),
     "both hours of a clock put back": (
-        pd.Series(pd.to_datetime(["2014-10-26 00:30", "2014-10-26 01:30", "2014-10-26 02:30"]).tz_localize("UTC").tz_convert("Europe/Berlin")),
-        [timegm((2014, 10, 26, hour, 30, 0)) for hour in range(3)]),
-}  # fmt: skip
+        pd.Series(
+            pd.to_datetime(["2014-10-26 00:30", "2014-10-26 01:30", "2014-10-26 02:30"])
+            .tz_localize("UTC")
+            .tz_convert("Europe/Berlin")
+        ),
+        [timegm((2014, 10, 26, hour, 30, 0)) for hour in range(3)],
+    ),
+}
 
 # refused, and right when the remedy is done: name -> the column, what the message says, the seconds then
 REFUSED: dict[str, tuple[pd.Series, str, list[float]]] = {
-    **{f"text ({kind})": (pd.Series(TEXTS, dtype=kind), f"'{TEXTS[0]}' is neither a datetime", SECONDS)
-       for kind in (object, "str", "string[python]", "string[pyarrow]", "category")},
-    **{f"arrow {kind}": (arrow(TEXTS, kind), f"'{TEXTS[0]}' is neither a datetime", SECONDS)
-       for kind in (pa.string(), pa.large_string(), pa.string_view())},
+    **{
+        f"text ({kind})": (pd.Series(TEXTS, dtype=kind), f"'{TEXTS[0]}' is neither a datetime", SECONDS)
+        for kind in (object, "str", "string[python]", "string[pyarrow]", "category")
+    },
+    **{
+        f"arrow {kind}": (arrow(TEXTS, kind), f"'{TEXTS[0]}' is neither a datetime", SECONDS)
+        for kind in (pa.string(), pa.large_string(), pa.string_view())
+    },
     "a dictionary of text": (
-        pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array([pa.array(TEXTS).dictionary_encode()]))), "is neither", SECONDS),
+        pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array([pa.array(TEXTS).dictionary_encode()]))),
+        "is neither",
+        SECONDS,
+    ),
     "text with zones": (pd.Series([f"{text}Z" for text in TEXTS]), "is neither", SECONDS),
     "text with offsets": (pd.Series([stamp.isoformat() for stamp in BERLIN]), "is neither", SECONDS),
-    "text with zones in some rows": (pd.Series([TEXTS[0] + "Z", TEXTS[1], TEXTS[2]]), "no zone it is taken for UTC", SECONDS),
+    "text with zones in some rows": (
+        pd.Series([TEXTS[0] + "Z", TEXTS[1], TEXTS[2]]),
+        "no zone it is taken for UTC",
+        SECONDS,
+    ),
     "text in UTC by name": (pd.Series([f"{text} UTC" for text in TEXTS]), "is neither", SECONDS),
     "text of seconds": (pd.Series([str(s) for s in SECONDS]), "to_numeric", SECONDS),
     "text of seconds with a comma": (pd.Series([f"{s},5" for s in SECONDS]), "to_numeric", [s + 0.5 for s in SECONDS]),
@@ -107,46 +166,124 @@ REFUSED: dict[str, tuple[pd.Series, str, list[float]]] = {
     "text of times as numbers": (pd.Series([f"{at:%Y%m%d%H%M%S}" for at in AT]), "format='%Y%m%d%H%M%S'", SECONDS),
     "text, day first": (pd.Series([f"{at:%d/%m/%Y %H:%M:%S}" for at in AT]), "dayfirst=True", SECONDS),
     "text, month first": (pd.Series([f"{at:%m/%d/%Y %H:%M:%S}" for at in AT]), r"mixed', utc=True", SECONDS),
-    "text, day or month first": (pd.Series([f"{at:%d.%m.%Y %H:%M:%S}" for at in AT[:2] * 2][:3]), "without dayfirst=True if the month does", [*SECONDS[:2], SECONDS[0]]),
+    "text, day or month first": (
+        pd.Series([f"{at:%d.%m.%Y %H:%M:%S}" for at in AT[:2] * 2][:3]),
+        "without dayfirst=True if the month does",
+        [*SECONDS[:2], SECONDS[0]],
+    ),
     "text of mails": (pd.Series([f"{at:%a, %d %b %Y %H:%M:%S} GMT" for at in AT]), "format='mixed'", SECONDS),
-    "a leap second": (pd.Series(["2016-12-31 23:59:60", "2017-01-01 00:00:00", "2017-01-01 00:00:01"]), "':59'",
-                      [timegm((2016, 12, 31, 23, 59, 59)), *(timegm((2017, 1, 1, 0, 0, s)) for s in range(2))]),
+    "a leap second": (
+        pd.Series(["2016-12-31 23:59:60", "2017-01-01 00:00:00", "2017-01-01 00:00:01"]),
+        "':59'",
+        [timegm((2016, 12, 31, 23, 59, 59)), *(timegm((2017, 1, 1, 0, 0, s)) for s in range(2))],
+    ),
     "text that is no time": (pd.Series(["soon", "later", "now"]), "'soon' is neither.*order of time", ORDER),
-    "a time of day as text": (pd.Series([f"{at:%H:%M:%S}" for at in AT]), "the day must be known",
-                              [timegm((2014, 4, 7, at.hour, at.minute, at.second)) for at in AT]),
+    "a time of day as text": (
+        pd.Series([f"{at:%H:%M:%S}" for at in AT]),
+        "the day must be known",
+        [timegm((2014, 4, 7, at.hour, at.minute, at.second)) for at in AT],
+    ),
     "bytes": (pd.Series([text.encode() for text in TEXTS], dtype=object), "is neither", SECONDS),
     "arrow binary": (arrow([text.encode() for text in TEXTS], pa.binary()), "is neither", SECONDS),
     "objects of datetime": (pd.Series(AT, dtype=object), "mere objects, all datetimes", SECONDS),
     "objects of Timestamp": (pd.Series(STAMPS, dtype=object), "mere objects, all datetimes", SECONDS),
     "objects of datetime64": (pd.Series([np.datetime64(at) for at in AT], dtype=object), "mere objects", SECONDS),
-    "objects of offsets of their own": (pd.Series([BERLIN[0], STAMPS[1].tz_localize("UTC"), BERLIN[2]], dtype=object), "mere objects", SECONDS),
-    "zones in some rows only": (pd.Series([BERLIN[0], STAMPS[1], BERLIN[2]], dtype=object), r"has no time zone.*row: 2 .*if these rows are in UTC", SECONDS),
-    "dates among datetimes": (pd.Series([AT[0], AT[1], dt.date(2014, 10, 26)], dtype=object), "mere objects", [*SECONDS[:2], timegm((2014, 10, 26, 0, 0, 0))]),
-    "datetimes beyond nanoseconds": (pd.Series([dt.datetime(1492, 10, 12)] * 3, dtype=object), "mere objects", [timegm((1492, 10, 12, 0, 0, 0))] * 3),
+    "objects of offsets of their own": (
+        pd.Series([BERLIN[0], STAMPS[1].tz_localize("UTC"), BERLIN[2]], dtype=object),
+        "mere objects",
+        SECONDS,
+    ),
+    "zones in some rows only": (
+        pd.Series([BERLIN[0], STAMPS[1], BERLIN[2]], dtype=object),
+        r"has no time zone.*row: 2 .*if these rows are in UTC",
+        SECONDS,
+    ),
+    "dates among datetimes": (
+        pd.Series([AT[0], AT[1], dt.date(2014, 10, 26)], dtype=object),
+        "mere objects",
+        [*SECONDS[:2], timegm((2014, 10, 26, 0, 0, 0))],
+    ),
+    "datetimes beyond nanoseconds": (
+        pd.Series([dt.datetime(1492, 10, 12)] * 3, dtype=object),
+        "mere objects",
+        [timegm((1492, 10, 12, 0, 0, 0))] * 3,
+    ),
     "objects of int": (pd.Series(SECONDS, dtype=object), r"mere objects.*astype\(float\)", SECONDS),
-    "objects of float": (pd.Series([s + 0.5 for s in SECONDS], dtype=object), r"astype\(float\)", [s + 0.5 for s in SECONDS]),
-    "objects of int and float": (pd.Series([SECONDS[0], SECONDS[1] + 0.5, SECONDS[2]], dtype=object), r"astype\(float\)", [SECONDS[0], SECONDS[1] + 0.5, SECONDS[2]]),
-    "objects of Decimal": (pd.Series([Decimal(s) + Decimal("0.5") for s in SECONDS], dtype=object), r"astype\(float\)", [s + 0.5 for s in SECONDS]),
-    "objects of Fraction": (pd.Series([Fraction(2 * s + 1, 2) for s in SECONDS], dtype=object), r"astype\(float\)", [s + 0.5 for s in SECONDS]),
-    "objects of milliseconds": (pd.Series([s * 1000 for s in SECONDS], dtype=object), r"astype\(float\) / 1000", SECONDS),
-    "objects of days as numbers": (pd.Series([20140407, 20140408, 20160229], dtype=object), "format='%Y%m%d'", MIDNIGHTS),
-    "numbers among datetimes": (pd.Series([STAMPS[0], SECONDS[1], STAMPS[2]], dtype=object), "stands among datetimes.*row: 2 ", SECONDS),
+    "objects of float": (
+        pd.Series([s + 0.5 for s in SECONDS], dtype=object),
+        r"astype\(float\)",
+        [s + 0.5 for s in SECONDS],
+    ),
+    "objects of int and float": (
+        pd.Series([SECONDS[0], SECONDS[1] + 0.5, SECONDS[2]], dtype=object),
+        r"astype\(float\)",
+        [SECONDS[0], SECONDS[1] + 0.5, SECONDS[2]],
+    ),
+    "objects of Decimal": (
+        pd.Series([Decimal(s) + Decimal("0.5") for s in SECONDS], dtype=object),
+        r"astype\(float\)",
+        [s + 0.5 for s in SECONDS],
+    ),
+    "objects of Fraction": (
+        pd.Series([Fraction(2 * s + 1, 2) for s in SECONDS], dtype=object),
+        r"astype\(float\)",
+        [s + 0.5 for s in SECONDS],
+    ),
+    "objects of milliseconds": (
+        pd.Series([s * 1000 for s in SECONDS], dtype=object),
+        r"astype\(float\) / 1000",
+        SECONDS,
+    ),
+    "objects of days as numbers": (
+        pd.Series([20140407, 20140408, 20160229], dtype=object),
+        "format='%Y%m%d'",
+        MIDNIGHTS,
+    ),
+    "numbers among datetimes": (
+        pd.Series([STAMPS[0], SECONDS[1], STAMPS[2]], dtype=object),
+        "stands among datetimes.*row: 2 ",
+        SECONDS,
+    ),
     "text among datetimes": (pd.Series([STAMPS[0], TEXTS[1], STAMPS[2]], dtype=object), "is neither.*row: 2 ", SECONDS),
     "periods": (pd.Series(pd.PeriodIndex(TEXTS, freq="s")), "PeriodIndex", SECONDS),
     "periods of days": (pd.Series(pd.PeriodIndex(DATES, freq="D")), "PeriodIndex", MIDNIGHTS),
     "categories of periods": (pd.Series(pd.PeriodIndex(TEXTS, freq="s")).astype("category"), "PeriodIndex", SECONDS),
     "intervals": (pd.Series(pd.IntervalIndex.from_breaks([*STAMPS, pd.Timestamp("2015")])), r"\.left", SECONDS),
     "intervals of numbers": (pd.Series(pd.IntervalIndex.from_breaks([1.0, 2.0, 4.0, 9.0])), r"\.left", [1, 2, 4]),
-    **{f"timedelta64[{unit}]": (pd.Series(np.array(SMALL, dtype="timedelta64[s]").astype(f"timedelta64[{unit}]")), "total_seconds", SMALL)
-       for unit in ("s", "ms", "us", "ns")},
-    **{f"arrow duration[{unit}]": (arrow([dt.timedelta(seconds=s) for s in SMALL], pa.duration(unit)), "total_seconds", SMALL)
-       for unit in ("s", "ms", "us", "ns")},
-    "categories of timedeltas": (pd.Series(pd.to_timedelta(SMALL, unit="s")).astype("category"), "total_seconds", SMALL),
-    **{f"arrow {kind}": (arrow([at.time() for at in AT], kind), "the day must be known",
-                         [timegm((2014, 4, 7, at.hour, at.minute, at.second)) for at in AT])
-       for kind in (pa.time32("s"), pa.time32("ms"), pa.time64("us"), pa.time64("ns"))},
-    "objects of time": (pd.Series([at.time() for at in AT], dtype=object), "the day must be known",
-                        [timegm((2014, 4, 7, at.hour, at.minute, at.second)) for at in AT]),
+    **{
+        f"timedelta64[{unit}]": (
+            pd.Series(np.array(SMALL, dtype="timedelta64[s]").astype(f"timedelta64[{unit}]")),
+            "total_seconds",
+            SMALL,
+        )
+        for unit in ("s", "ms", "us", "ns")
+    },
+    **{
+        f"arrow duration[{unit}]": (
+            arrow([dt.timedelta(seconds=s) for s in SMALL], pa.duration(unit)),
+            "total_seconds",
+            SMALL,
+        )
+        for unit in ("s", "ms", "us", "ns")
+    },
+    "categories of timedeltas": (
+        pd.Series(pd.to_timedelta(SMALL, unit="s")).astype("category"),
+        "total_seconds",
+        SMALL,
+    ),
+    **{
+        f"arrow {kind}": (
+            arrow([at.time() for at in AT], kind),
+            "the day must be known",
+            [timegm((2014, 4, 7, at.hour, at.minute, at.second)) for at in AT],
+        )
+        for kind in (pa.time32("s"), pa.time32("ms"), pa.time64("us"), pa.time64("ns"))
+    },
+    "objects of time": (
+        pd.Series([at.time() for at in AT], dtype=object),
+        "the day must be known",
+        [timegm((2014, 4, 7, at.hour, at.minute, at.second)) for at in AT],
+    ),
     "truths": (pd.Series([True, False, True]), "True is neither", ORDER),
     "nullable truths": (pd.Series([True, False, True], dtype="boolean"), "True is neither", ORDER),
     "arrow truths": (arrow([True, False, True], pa.bool_()), "True is neither", ORDER),
@@ -158,30 +295,74 @@ REFUSED: dict[str, tuple[pd.Series, str, list[float]]] = {
     "structs": (arrow([{"s": s} for s in SECONDS], pa.struct({"s": pa.int64()})), "is neither", ORDER),
     "maps": (arrow([[("s", 1)]] * 3, pa.map_(pa.string(), pa.int64())), "is neither", ORDER),
     "dicts": (pd.Series([{"s": 1}] * 3), "is neither", ORDER),
-    "months and days": (arrow([pa.scalar((1, 2, 3), pa.month_day_nano_interval())] * 3, pa.month_day_nano_interval()), "is neither", ORDER),
+    "months and days": (
+        arrow([pa.scalar((1, 2, 3), pa.month_day_nano_interval())] * 3, pa.month_day_nano_interval()),
+        "is neither",
+        ORDER,
+    ),
     "milliseconds": (pd.Series([s * 1000 for s in SECONDS]), "milliseconds.*/ 1000;", SECONDS),
     "milliseconds as floats": (pd.Series([s * 1000 + 0.5 for s in SECONDS]), "/ 1000;", [s + 0.0005 for s in SECONDS]),
     "arrow's milliseconds": (arrow([s * 1000 for s in SECONDS], pa.int64()), "/ 1000;", SECONDS),
     "nullable milliseconds": (pd.Series([s * 1000 for s in SECONDS], dtype="Int64"), "/ 1000;", SECONDS),
     "microseconds": (pd.Series([s * 10**6 for s in SECONDS]), "microseconds.*/ 1000000;", SECONDS),
     "nanoseconds": (pd.Series([s * 10**9 for s in SECONDS]), "nanoseconds.*/ 1000000000;", SECONDS),
-    "seconds and milliseconds": (pd.Series([SECONDS[0], SECONDS[1] * 1000, SECONDS[2]]), r"different units.*row: 2 .*1 in all", SECONDS),
-    "nullable seconds and milliseconds": (pd.Series([SECONDS[0], SECONDS[1] * 1000, SECONDS[2]], dtype="Int64"), "different units", SECONDS),
-    "arrow's seconds and milliseconds": (arrow([SECONDS[0], SECONDS[1] * 1000, SECONDS[2]], pa.int64()), "different units", SECONDS),
-    "seconds, milliseconds and microseconds": (pd.Series([SECONDS[0], SECONDS[1] * 1000, SECONDS[2] * 10**6]), "different units.*2 in all", SECONDS),
-    "milliseconds and nanoseconds": (pd.Series([SECONDS[0] * 1000, SECONDS[1] * 1000, SECONDS[2] * 10**9]), "different units.*3 in all", SECONDS),
-    "days as numbers": (pd.Series([20140407, 20140408, 20160229]), r"20140407 is a date.*%Y%m%d\).*row: 1 .*3 in all", MIDNIGHTS),
+    "seconds and milliseconds": (
+        pd.Series([SECONDS[0], SECONDS[1] * 1000, SECONDS[2]]),
+        r"different units.*row: 2 .*1 in all",
+        SECONDS,
+    ),
+    "nullable seconds and milliseconds": (
+        pd.Series([SECONDS[0], SECONDS[1] * 1000, SECONDS[2]], dtype="Int64"),
+        "different units",
+        SECONDS,
+    ),
+    "arrow's seconds and milliseconds": (
+        arrow([SECONDS[0], SECONDS[1] * 1000, SECONDS[2]], pa.int64()),
+        "different units",
+        SECONDS,
+    ),
+    "seconds, milliseconds and microseconds": (
+        pd.Series([SECONDS[0], SECONDS[1] * 1000, SECONDS[2] * 10**6]),
+        "different units.*2 in all",
+        SECONDS,
+    ),
+    "milliseconds and nanoseconds": (
+        pd.Series([SECONDS[0] * 1000, SECONDS[1] * 1000, SECONDS[2] * 10**9]),
+        "different units.*3 in all",
+        SECONDS,
+    ),
+    "days as numbers": (
+        pd.Series([20140407, 20140408, 20160229]),
+        r"20140407 is a date.*%Y%m%d\).*row: 1 .*3 in all",
+        MIDNIGHTS,
+    ),
     "days as float numbers": (pd.Series([20140407.0, 20140408.0, 20160229.0]), "is a date", MIDNIGHTS),
     "days as nullable numbers": (pd.Series([20140407, 20140408, 20160229], dtype="Int64"), "is a date", MIDNIGHTS),
     "days as int32": (pd.Series([20140407, 20140408, 20160229], dtype="int32"), "is a date", MIDNIGHTS),
     "days as arrow's numbers": (arrow([20140407, 20140408, 20160229], pa.int64()), "is a date", MIDNIGHTS),
-    "hours as numbers": (pd.Series([2014040710, 2014040711, 2014102601]), "%Y%m%d%H", [timegm((2014, 4, 7, 10, 0, 0)), timegm((2014, 4, 7, 11, 0, 0)), timegm((2014, 10, 26, 1, 0, 0))]),
-    "minutes as numbers": (pd.Series([201404071051, 201404071052, 201410260130]), "%Y%m%d%H%M", [timegm((2014, 4, 7, 10, 51, 0)), timegm((2014, 4, 7, 10, 52, 0)), timegm((2014, 10, 26, 1, 30, 0))]),
+    "hours as numbers": (
+        pd.Series([2014040710, 2014040711, 2014102601]),
+        "%Y%m%d%H",
+        [timegm((2014, 4, 7, 10, 0, 0)), timegm((2014, 4, 7, 11, 0, 0)), timegm((2014, 10, 26, 1, 0, 0))],
+    ),
+    "minutes as numbers": (
+        pd.Series([201404071051, 201404071052, 201410260130]),
+        "%Y%m%d%H%M",
+        [timegm((2014, 4, 7, 10, 51, 0)), timegm((2014, 4, 7, 10, 52, 0)), timegm((2014, 10, 26, 1, 30, 0))],
+    ),
     "times as numbers": (pd.Series([int(f"{at:%Y%m%d%H%M%S}") for at in AT]), "%Y%m%d%H%M%S", SECONDS),
     "times as float numbers": (pd.Series([float(f"{at:%Y%m%d%H%M%S}") for at in AT]), "%Y%m%d%H%M%S", SECONDS),
-    "milliseconds in a date": (pd.Series([int(f"{at:%Y%m%d%H%M%S}") * 1000 + 250 for at in AT]), "%Y%m%d%H%M%S%f", [s + 0.25 for s in SECONDS]),
-    "times as numbers, divided": (pd.Series([int(f"{at:%Y%m%d%H%M%S}") for at in AT]) / 1000, "%Y%m%d%H%M%S / 1000", SECONDS),
-}  # fmt: skip
+    "milliseconds in a date": (
+        pd.Series([int(f"{at:%Y%m%d%H%M%S}") * 1000 + 250 for at in AT]),
+        "%Y%m%d%H%M%S%f",
+        [s + 0.25 for s in SECONDS],
+    ),
+    "times as numbers, divided": (
+        pd.Series([int(f"{at:%Y%m%d%H%M%S}") for at in AT]) / 1000,
+        "%Y%m%d%H%M%S / 1000",
+        SECONDS,
+    ),
+}
 
 
 def log_of(times: pd.Series) -> pd.DataFrame:
@@ -202,7 +383,9 @@ def test_what_is_no_column_of_times_is_refused_and_its_remedy_makes_one(name):
     times, message, expected = REFUSED[name]
     log = log_of(times)
     before = log.copy(deep=True)
-    with pytest.raises(ClickLogError, match=f"(?s)^Column 'Time': .*{message}" if message[0] != "^" else message) as error:
+    with pytest.raises(
+        ClickLogError, match=f"(?s)^Column 'Time': .*{message}" if message[0] != "^" else message
+    ) as error:
         clicks.check(log)
     assert "Remedy: " in str(error.value)
     assert "First bad row: " in str(error.value)
@@ -277,7 +460,9 @@ ROUNDED = {
     "datetimes of float32": pd.to_datetime(pd.Series(FINE).astype("float32").astype("int64"), unit="s"),
     "six digits": pd.Series([float(f"{second:.6g}") for second in range(1_396_867_869, 1_397_867_869, 9_999)]),
     "seven digits of nullable integers": pd.Series([int(float(f"{second:.7g}")) for second in FINE]).astype("Int64"),
-    "what a spreadsheet shows": pd.Series([int(float(f"{second:.5e}")) for second in range(1_396_867_869, 1_397_867_869, 9_999)]),
+    "what a spreadsheet shows": pd.Series(
+        [int(float(f"{second:.5e}")) for second in range(1_396_867_869, 1_397_867_869, 9_999)]
+    ),
 }
 
 
@@ -315,7 +500,10 @@ def test_clicks_decades_away_from_most_are_warned_of_and_can_be_dropped(name):
     times, row, n = DISTANT[name]
     times = pd.Series(times, name="Time")
     message = warned(times)
-    assert f"lies ten years or more from most other clicks. First bad row: {row} (data rows counted from 1), {n} in all" in message
+    assert (
+        f"lies ten years or more from most other clicks. First bad row: {row} (data rows counted from 1), {n} in all"
+        in message
+    )
     log = pd.DataFrame({"SessionId": 1, "ItemId": 1, "Time": times})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -365,7 +553,10 @@ SOME_BAD = {
     "a missing nullable": (pd.array([SECONDS[0], None, SECONDS[2]], "Int64"), "an empty field"),
     "a missing category": (pd.Categorical([STAMPS[0], None, STAMPS[2]]), "an empty field"),
     "a missing arrow timestamp": (arrow([AT[0], None, AT[2]], pa.timestamp("us")), "an empty field"),
-    "a missing arrow decimal": (arrow([Decimal(SECONDS[0]), None, Decimal(SECONDS[2])], pa.decimal128(20, 0)), "an empty field"),
+    "a missing arrow decimal": (
+        arrow([Decimal(SECONDS[0]), None, Decimal(SECONDS[2])], pa.decimal128(20, 0)),
+        "an empty field",
+    ),
     "a missing text": ([TEXTS[0], None, TEXTS[2]], "an empty field"),
     "a text that is no time": ([TEXTS[0], "soon", TEXTS[2]], "'2014-04-07 10:51:09'"),
     "a number that is none": ([str(SECONDS[0]), "?", str(SECONDS[2])], "is neither"),
@@ -374,7 +565,7 @@ SOME_BAD = {
     "a date that is none": ([20140407, 20140231, 20160229], "is a date"),
     "a zero among dates": ([20140407, 0, 20160229], "is a date"),
     "a text date that is none": (["20140407", "20140231", "20160229"], "is neither"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", SOME_BAD)
