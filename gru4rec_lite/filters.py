@@ -67,7 +67,7 @@ def prepare(
     rows = in_order(session, times)
     left = _Left(rows, pick(session, rows), pick(item, rows), None if event is None else pick(event, rows))
     if drop_duplicates:
-        dropped["drop_duplicates"] = left.keep(~left.stand_twice(times))
+        dropped["drop_duplicates"] = left.keep(~left.stand_twice(pick(times, rows)))
     before = -1
     while len(left.rows) != before:
         before = len(left.rows)
@@ -84,11 +84,12 @@ def prepare(
         remedy = f"check that 'SessionId' joins the clicks of a visit, or lower {min_session=} or {min_support=}"
         remedy += "" if max_session is None else f", or raise {max_session=}"
         raise ClickLogError(f"Nothing is left of {len(frame):,} clicks; dropped {losses}. Remedy: {remedy}.")
-    doubled = 0 if drop_duplicates else int(left.stand_twice(times).sum())
-    ties = int((~differ(left.session) & ~differ(pick(times, left.rows))).sum())
+    at = pick(times, left.rows)
+    doubled = 0 if drop_duplicates else int(left.stand_twice(at).sum())
+    ties = int((~differ(left.session) & ~differ(at)).sum())
     kept = np.zeros(len(frame), dtype=bool)
     kept[left.rows] = True
-    del left, rows, times, event  # the peak of memory comes now
+    del left, rows, times, event, at  # the peak of memory comes now
     result = rows_kept(frame, kept, SessionId=(session, session_ids), ItemId=(item, item_ids))
     result.attrs["dropped"], result.attrs["duplicates"] = dropped, doubled
     if verbose:
@@ -122,6 +123,6 @@ class _Left:
         return result if self.event is None else result | differ(self.event)
 
     def stand_twice(self, times: np.ndarray) -> np.ndarray:
-        """``(n,)`` bool, whether a row above has the same session, time and what was clicked."""
+        """``(n,)`` bool, whether a row above has the same session, item, event and time; ``times`` of the rows left."""
         what = self.item if self.event is None else self.item * (int(self.event.max(initial=0)) + 1) + self.event
-        return repeated(self.session, pick(times, self.rows), what)
+        return repeated(self.session, times, what)
