@@ -58,7 +58,7 @@ def refuse_timeless(column: pd.Series, plain: pd.Series, accepts: Callable[[Any]
     values = as_objects(plain)
     missing = np.array([is_missing(value) for value in values])
     if missing.all():
-        refuse(missing, column, "is not a time", _by_order(column))
+        refuse(missing, column, "is not a time", by_order(column))
     refuse(missing, column, "is not a time", f"drop these rows, or repair them: {_dropped(column)}")
     date = np.array([isinstance(value, datetime.date | np.datetime64) for value in values])
     number = np.array(
@@ -75,13 +75,14 @@ def refuse_timeless(column: pd.Series, plain: pd.Series, accepts: Callable[[Any]
                 bad, complaint = ~zone, "has no time zone, which others have"
     code = first_that_helps(_remedies(column, plain, values), accepts)
     if code is None:
-        code = _half(column, values, accepts) or _by_order(column)
+        code = _half(column, values, accepts) or by_order(column)
     elif "no time zone" in complaint:
         code = f"if these rows are in UTC: {code}"
     raise ClickLogError(described(bad, column, complaint, code + FROM_FILE))
 
 
-def _by_order(column: pd.Series) -> str:
+def by_order(column: pd.Series) -> str:
+    """What to do where no row has a time."""
     code = f"clicks[{column.name!r}] = range(len(clicks))"
     return f"another column, if it holds the times; or, if the rows stand in order of time, {code}"
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from .frames import decoded
 from .refusals import FROM_FILE, ClickLogError, refuse, warn
-from .timeless import DATE_FORMATS, LATEST, REREAD, dates_as_numbers, refuse_timeless, unit_of
+from .timeless import DATE_FORMATS, LATEST, REREAD, by_order, dates_as_numbers, refuse_timeless, unit_of
 
 DAY, YEAR = 86_400, 31_556_952
 
@@ -62,17 +62,17 @@ def clock(column: pd.Series, is_log: bool = True, warns: bool = True) -> np.ndar
 
 
 def _since_1970(column: pd.Series, plain: pd.Series) -> np.ndarray:
-    name = column.name
-    refuse(plain.isna(), column, "is not a time", missing_remedy(column))
+    _refuse_missing(column, plain.isna().to_numpy())
     times = pd.DatetimeIndex(plain)
     times = times if times.tz is None else times.tz_convert(None)
     ticks = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[times.unit]  # a second
     most = min(LATEST * ticks, 2.0**63)
     stamps = times.asi8
     if len(stamps) and (stamps.min() < -most or stamps.max() > most):
-        late = "is beyond the year 5138, or as far before 1970"
-        code = f"clicks = clicks[pandas.to_datetime(clicks[{name!r}], utc=True).dt.year.between(1970, 2100).to_numpy()]"
-        refuse((stamps < -most) | (stamps > most), column, late, code)
+        late = (stamps < -most) | (stamps > most)
+        code = f"[pandas.to_datetime(clicks[{column.name!r}], utc=True).dt.year.between(1970, 2100).to_numpy()]"
+        complaint = "is beyond the year 5138, or as far before 1970"
+        refuse(late, column, complaint, _drop(late, column, code))
     return times.to_numpy("datetime64[us]").view(np.int64) / 1e6
 
 
@@ -84,7 +84,7 @@ def _amounts(column: pd.Series, plain: pd.Series, is_log: bool) -> np.ndarray:
     """The column of numbers as seconds, unless they are something else."""
     name, dtype = column.name, plain.dtype
     if _is_decimal(dtype):
-        refuse(plain.isna(), column, "is not a time", missing_remedy(column))
+        _refuse_missing(column, plain.isna().to_numpy())
         return _amounts(column, pd.Series([float(value) for value in plain.array], dtype=np.float64), is_log)
     values = plain.to_numpy() if dtype == np.int64 and isinstance(dtype, np.dtype) else None
     values = plain.to_numpy(np.float64, na_value=np.nan) if values is None else values
@@ -92,9 +92,9 @@ def _amounts(column: pd.Series, plain: pd.Series, is_log: bool) -> np.ndarray:
         return values
     low, high = values.min(), values.max()
     if not np.isfinite(low + high):
-        refuse(np.isnan(values), column, "is not a time", missing_remedy(column))
-        finite = f"clicks = clicks[clicks[{name!r}].abs() < 1e11]"
-        refuse(~np.isfinite(values), column, "is not a time", f"drop these rows, or repair them: {finite}")
+        _refuse_missing(column, np.isnan(values))
+        endless = ~np.isfinite(values)
+        refuse(endless, column, "is not a time", _drop(endless, column, f"[clicks[{name!r}].abs() < 1e11]"))
     largest = max(high, -low)
     of = getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype))
     if of.kind == "f" and of.itemsize < 8 and np.spacing(of.type(largest)) > 1 and (values % DAY).any():
@@ -149,12 +149,13 @@ def _fails(values: np.ndarray, scale: int, form: str) -> bool:
     return bool(pd.to_datetime(texts, format=form, errors="coerce").isna().any())
 
 
-def missing_remedy(column: pd.Series) -> str:
-    """What to do about rows without a time."""
-    name = column.name
-    if len(column) and column.isna().all():
-        return f"if the rows stand in order of time, clicks[{name!r}] = range(len(clicks))"
-    return f"drop these rows, or repair them: clicks = clicks.dropna(subset=[{name!r}])"
+def _drop(bad: np.ndarray, column: pd.Series, code: str) -> str:
+    """What to do about rows without a time: drop them, unless none would be left."""
+    return by_order(column) if bad.all() else f"drop these rows, or repair them: clicks = clicks{code}"
+
+
+def _refuse_missing(column: pd.Series, missing: np.ndarray) -> None:
+    refuse(missing, column, "is not a time", _drop(missing, column, f".dropna(subset=[{column.name!r}])"))
 
 
 def _warn_of_distant(column: pd.Series, plain: pd.Series, values: np.ndarray) -> None:
