@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from remedies import done, follow
 
 from gru4rec_lite import clicks, toyshop
@@ -624,3 +626,76 @@ def test_the_shop_gives_no_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         clicks.encode(toyshop.simulate(200, seed=0))
+
+
+# --- columns of anything
+
+ANYTHING = [
+    *(
+        AT[0],
+        DATES[0],
+        STAMPS[0],
+        BERLIN[0],
+        np.datetime64(AT[0]),
+        pd.Period("2014-04"),
+        pd.Interval(1, 2),
+        pd.Timedelta(5, "s"),
+    ),
+    *(
+        SECONDS[0],
+        SECONDS[0] + 0.5,
+        SECONDS[0] * 1000,
+        20140407,
+        np.int64(5),
+        np.float32(5),
+        10**30,
+        -5,
+        3j,
+        float("inf"),
+    ),
+    *(
+        None,
+        float("nan"),
+        pd.NaT,
+        pd.NA,
+        True,
+        np.bool_(True),
+        Decimal("1.5"),
+        Decimal("NaN"),
+        Fraction(1, 3),
+        dt.time(10),
+    ),
+    *(
+        "2014-04-07",
+        "2014-04-07T10:00Z",
+        "1396867869",
+        "20140407",
+        "07/04/2014",
+        "10:51:09",
+        "soon",
+        "",
+        " 5 ",
+        "nan",
+        "inf",
+    ),
+    *("2014-04-07 10:51:09 CET", "9999-12-31", "0x10", b"2014-04-07", [1, 2], (1, 2), {"a": 1}, {1}, object()),
+    *(dt.datetime(9999, 12, 31), np.array([1, 2]), np.datetime64("NaT"), "1.5e9", "1,5"),
+]
+
+
+@settings(deadline=None, max_examples=150, derandomize=True)
+@given(
+    st.lists(st.sampled_from(range(len(ANYTHING))), min_size=1, max_size=3),
+    st.data(),
+    st.sampled_from(["Time", "ItemId"]),
+)
+def test_a_column_of_anything_is_taken_or_its_remedies_lead_to_one_that_is(kinds, data, column):
+    drawn = [ANYTHING[data.draw(st.sampled_from(kinds))] for _ in range(4)]
+    values = pd.Series([None] * 4, dtype=object)
+    for row, value in enumerate(drawn):
+        values.iat[row] = value
+    log = pd.DataFrame({"SessionId": 1, "ItemId": range(4), "Time": range(4)}).assign(**{column: values})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mended, messages = follow(log, clicks.encode, most=5)  # nothing else than ClickLogError comes up
+        assert len(clicks.seconds(mended["Time"])) == len(mended), messages
