@@ -8,7 +8,6 @@ nothing, and no input is changed.
 
 from __future__ import annotations
 
-import math
 import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,9 @@ import pandas as pd
 from .checks import require_flag, require_path, require_that
 from .clickfile import read_columns
 from .columns import COLUMNS, ClickLogError, check, checked, numbered, rows_kept, seconds
-from .order import differ, in_order, in_time, pick, squeeze
+from .filters import prepare
+from .order import differ, in_order, in_time, pick
+from .refusals import require_positive
 
 __all__ = ["ClickLogError", "Sessions", "check", "encode", "prepare", "read", "seconds", "sessionise", "split_by_time"]
 
@@ -69,7 +70,7 @@ def sessionise(clicks: pd.DataFrame, user: str = "UserId", gap: float = 3600) ->
     n-th session of user u is named "u-n", so later clicks never rename earlier sessions. Rows may stand in any order
     and keep it; a SessionId that is there already is replaced.
     """
-    _positive(numbers.Real, gap=gap)
+    require_positive(numbers.Real, gap=gap)
     if not (round(float(gap), 6) == float(gap) == gap):  # a pause of 5/7 s counts as 0.714286, which is more than 5/7
         raise ValueError(f"gap={gap!r}: must be a whole number of microseconds, such as round(gap, 6) gives")
     frame, times = checked(clicks, ids=(user, "ItemId"))
@@ -96,7 +97,7 @@ def split_by_time(clicks: pd.DataFrame, days: float = 14, verbose: bool = True) 
     The cut is ``days`` days before the last click. Train has the sessions that end at it or before, test those that
     start after it; sessions that cross it go to neither. A printed line counts them, and so does ``attrs["crossing"]``.
     """
-    _positive(numbers.Real, days=days)
+    require_positive(numbers.Real, days=days)
     require_flag("verbose", verbose)
     frame, times = checked(clicks)
     session, ids = numbered(frame["SessionId"])
@@ -118,62 +119,6 @@ def split_by_time(clicks: pd.DataFrame, days: float = 14, verbose: bool = True) 
         if crossing:
             print(f"sessions that cross the cut and go to neither: {crossing:,}")
     return train, test
-
-
-def prepare(
-    clicks: pd.DataFrame, min_session: int = 2, min_support: int = 1, drop_repeats: bool = False, verbose: bool = True
-) -> pd.DataFrame:
-    """The clicks left when immediate repeats, rare items and short sessions are dropped, until nothing changes.
-
-    Each round drops, in this order: every click on the item of the click before it in its session (``drop_repeats``),
-    clicks on items with fewer than ``min_support`` clicks, sessions of fewer than ``min_session`` clicks. Rows keep
-    their order. A printed line says what was dropped, and ``attrs["dropped"]`` counts it by the setting's name.
-
-    Split by time first: an item's support must not be counted on test clicks.
-    """
-    _positive(numbers.Integral, min_session=min_session, min_support=min_support)
-    require_flag("drop_repeats", drop_repeats)
-    require_flag("verbose", verbose)
-    frame, times = checked(clicks)
-    (session, session_ids), (item, item_ids) = numbered(frame["SessionId"]), numbered(frame["ItemId"])
-    reasons = {
-        "drop_repeats": "immediate repeats",
-        "min_support": f"on items with fewer than {min_support} clicks",
-        "min_session": f"in sessions of fewer than {min_session} clicks",
-    }
-    dropped = dict.fromkeys(reasons, 0)
-    rows = in_order(session, times)  # what is left, session by session
-    s, i = pick(session, rows), pick(item, rows)
-    before = -1
-    while len(rows) != before:
-        before = len(rows)
-        good = differ(s) | differ(i) if drop_repeats else np.ones(before, dtype=bool)
-        left = [before, good.sum()]
-        for ids, n_ids, least in ((i, len(item_ids), min_support), (s, len(session_ids), min_session)):
-            ids[~good] = n_ids  # a number that counts for nothing
-            enough = np.bincount(ids, minlength=n_ids + 1) >= least
-            enough[n_ids] = False
-            good = enough[ids]
-            left.append(good.sum())
-        for rule, lost in zip(dropped, -np.diff(left), strict=True):
-            dropped[rule] += int(lost)
-        if not good.all():
-            rows, s, i = squeeze(rows, good), squeeze(s, good), squeeze(i, good)
-    losses = ", ".join(f"{dropped[rule]:,} {reason}" for rule, reason in reasons.items() if dropped[rule]) or "nothing"
-    if len(rows) == 0:
-        remedy = f"check that 'SessionId' joins the clicks of a visit, or lower {min_session=} or {min_support=}"
-        raise ClickLogError(f"Nothing is left of {len(frame):,} clicks; dropped {losses}. Remedy: {remedy}.")
-    times = pick(times, rows, out=i.view(times.dtype))  # what was clicked is known; its memory is free
-    ties = int((~differ(s) & ~differ(times)).sum())
-    kept = np.zeros(len(frame), dtype=bool)
-    kept[rows] = True
-    del rows, s, i, times  # the peak of memory comes now
-    result = rows_kept(frame, kept, SessionId=(session, session_ids), ItemId=(item, item_ids))
-    result.attrs["dropped"] = dropped
-    if verbose:
-        tied = f"; {ties:,} come at the time of the click before them and keep the order of the rows" if ties else ""
-        print(f"kept {len(result):,} of {len(frame):,} clicks; dropped {losses}{tied}")
-    return result
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -264,10 +209,3 @@ def _by_start(begin: np.ndarray, ids: pd.Index, number: np.ndarray) -> np.ndarra
     rank[ids.take(some).argsort()] = np.arange(len(some))
     number[tied] = some[np.lexsort((rank, begin[some]))]
     return number
-
-
-def _positive(kind: type, **settings: Any) -> None:
-    noun = "integer" if kind is numbers.Integral else "number"
-    for name, value in settings.items():
-        if isinstance(value, bool) or not (isinstance(value, kind) and 0 < float(value) < math.inf):  # type: ignore[arg-type]
-            raise ValueError(f"{name}={value!r}: must be a positive {noun}")

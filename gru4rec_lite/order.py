@@ -74,3 +74,17 @@ def differ(values: np.ndarray) -> np.ndarray:
     result = np.ones(len(values), dtype=bool)
     np.not_equal(values[1:], values[:-1], out=result[1:])
     return result
+
+
+def repeated(group: np.ndarray, times: np.ndarray, what: np.ndarray) -> np.ndarray:
+    """``(n,)`` bool, whether a row is equal to one above it in all three; rows come in order of group, then time."""
+    result = np.zeros(len(group), dtype=bool)
+    tied = ~(differ(group) | differ(times))
+    if tied.any():
+        run = np.cumsum(~tied)
+        tied[:-1] |= tied[1:]
+        rows = np.flatnonzero(tied)
+        run, what = run[rows], what[rows]
+        order = in_order(run, what)
+        result[rows[order]] = ~(differ(run[order]) | differ(what[order]))
+    return result

@@ -115,10 +115,12 @@ CASES: dict[str, Case] = {
         time=bad(TYPE, None, 3, says="^Column (None|3) is missing: the log has", error=CLE)
         + bad(RANGE, "Nope", says="^Column 'Nope' is missing", error=CLE),
     ),
-    "columns.seconds": case(
+    "times.seconds": case(
         clicks.seconds, {"column": LOG["Time"]},
         column=bad(TYPE, None, 3, [1, 2], LOG, TIMES, says="^column must be a pandas Series.*not a", error=CLE)
         + bad(RANGE, pd.Series([1e12], name="Time"), says="'Time': .*milliseconds", error=CLE)
+        + bad(RANGE, pd.Series([20141030, 20141231], name="Time"), says="'Time': 20141030 is a date", error=CLE)
+        + bad(RANGE, pd.Series([1.7e9], dtype="float32", name="Time"), says="'Time': .*128 s apart", error=CLE)
         + bad(CORRUPT, pd.Series(["x"], name="Time"), pd.Series([NAN], name="Time"), says="'Time'.*row", error=CLE),
     ),
     "clicks.sessionise": case(
@@ -134,9 +136,10 @@ CASES: dict[str, Case] = {
         days=number(0, -1, INF) + bad(RANGE, 2, says="^days=2 leaves no whole session for train.*Remedy", error=CLE)
         + bad(RANGE, 1e-9, says="^days=1e-09 leaves no whole session for test.*Remedy: more days", error=CLE),
     ),
-    "clicks.prepare": case(
+    "filters.prepare": case(
         clicks.prepare, {"clicks": LOG, "verbose": False},
-        clicks=log(), drop_repeats=flag(), verbose=flag(),
+        clicks=log(), drop_repeats=flag(), verbose=flag(), drop_duplicates=flag(),
+        max_session=given(whole()) + bad(RANGE, 1, says="^max_session=1: must be at least min_session=2, or None"),
         min_session=whole() + bad(RANGE, 99, says="Nothing is left of .*lower min_session=99", error=CLE),
         min_support=whole() + bad(RANGE, 999, says="Nothing is left of .*min_support=999", error=CLE),
     ),

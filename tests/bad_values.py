@@ -61,7 +61,7 @@ def log(empty: bool = False, column: str = "SessionId") -> list[Bad]:
     } | {
         f"{c!r} occurs 2 times": pd.concat([good, good[[c]]], axis=1) for c in columns
     } | {
-        f"{c!r}: an empty field is (not an id|neither).*First bad row: 1 .*Remedy": good.assign(**{c: None})
+        f"{c!r}: an empty field is not (an id|a time).*First bad row: 1 .*Remedy": good.assign(**{c: None})
         for c in columns
     } | {
         "'ItemId': 1.5 is no id here.*First bad row: 1 .*Remedy": good.assign(ItemId=1.5),
@@ -70,6 +70,8 @@ def log(empty: bool = False, column: str = "SessionId") -> list[Bad]:
         "'Time': 'soon' is neither.*First bad row: 1 .*Remedy": good.assign(Time="soon"),
         "'Time': nan is not a time|'Time': an empty field": good.assign(Time=NAN),
         "'Time': inf is not a time": good.assign(Time=INF),
+        "'Time': 20141030 is a date written as a number.*Remedy": good.assign(Time=20141030),
+        f"{column!r}: .*is a list, and the log has a session per row": good.assign(**{column: [["a"]] * len(good)}),
         "'Time': .*cannot be seconds.*milliseconds": good.assign(Time=1.6e12),
     }  # fmt: skip
     return (

@@ -617,6 +617,187 @@ def test_other_columns_are_carried_along():
     assert clicks.prepare(log)["price"].tolist() == [1.5, 2.5]
 
 
+# --- prepare: rows that stand twice, events, sessions that are too long
+
+
+def twice(log: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([log, log])
+
+
+TIED = frame([(1, "a", 5), (1, "b", 5), (1, "c", 6)])
+
+
+def test_rows_that_stand_twice_are_counted_and_dropped_if_asked(capsys):
+    log = twice(TIED)
+    kept = clicks.prepare(log)
+    assert capsys.readouterr().out == (
+        "kept 6 of 6 clicks; dropped nothing; 4 come at the time of the click before them and keep the order of the "
+        "rows; 3 stand twice (equal in session, item and time): drop_duplicates=True drops them\n"
+    )
+    assert (kept.attrs["duplicates"], len(kept)) == (3, 6)
+    kept = clicks.prepare(log, drop_duplicates=True)
+    assert capsys.readouterr().out.startswith("kept 3 of 6 clicks; dropped 3 rows that stand twice; 1 come at")
+    assert kept.attrs["dropped"] == {"drop_duplicates": 3, "drop_repeats": 0, "min_support": 0, "min_session": 0}
+    assert kept.attrs["duplicates"] == 0
+    assert_frame_equal(kept, TIED)
+
+
+def test_a_log_read_twice_has_no_repeats_when_its_duplicates_are_dropped():
+    log = twice(TIED)
+    kept = clicks.prepare(log, drop_repeats=True, verbose=False)
+    assert (kept["ItemId"].tolist(), kept.attrs["duplicates"]) == (list("abcab"), 2)  # in time: a b a b c
+    kept = clicks.prepare(log, drop_repeats=True, drop_duplicates=True, verbose=False)
+    encoded = clicks.encode(kept)
+    assert encoded.index[encoded.items].tolist() == ["a", "b", "c"]
+
+
+def test_a_row_stands_twice_only_if_session_item_and_time_are_equal():
+    log = frame([(1, "a", 5), (2, "a", 5), (1, "b", 5), (1, "a", 6), (1, "a", 5.000001)])
+    assert (
+        clicks.prepare(log, min_session=1, drop_duplicates=True, verbose=False).attrs["dropped"]["drop_duplicates"] == 0
+    )
+    same_second = frame(
+        [(1, "a", pd.Timestamp("2014-01-01")), (1, "a", pd.Timestamp("2014-01-01", tz="UTC").tz_convert(None))]
+    )
+    assert len(clicks.prepare(same_second, min_session=1, drop_duplicates=True, verbose=False)) == 1
+
+
+def test_the_first_of_equal_rows_is_kept_and_support_counts_it_once():
+    log = twice(frame([(1, "a", 5), (1, "b", 6), (2, "a", 7), (2, "c", 8)])).assign(row=range(8))
+    kept = clicks.prepare(log, min_support=2, min_session=1, drop_duplicates=True, verbose=False)
+    assert kept["row"].tolist() == [0, 2]
+    assert len(clicks.prepare(log, min_support=2, verbose=False)) == 8  # read twice, rare items look frequent
+
+
+EVENTS = frame(
+    [
+        (1, "a", 1, "click"),
+        (1, "a", 2, "click"),
+        (1, "a", 3, "cart"),
+        (1, "a", 4, "cart"),
+        (1, "a", 5, "click"),
+        (1, "b", 6, None),
+    ],
+    [*clicks.COLUMNS, "Event"],
+)
+
+
+def test_a_repeat_is_of_the_same_event_where_the_log_has_events(capsys):
+    kept = clicks.prepare(EVENTS, drop_repeats=True)
+    assert kept["Event"].tolist()[:3] == ["click", "cart", "click"]
+    assert kept["Time"].tolist() == [1, 3, 5, 6]
+    assert "dropped 2 immediate repeats (of item and Event)" in capsys.readouterr().out
+    kept = clicks.prepare(EVENTS.drop(columns="Event"), drop_repeats=True)
+    assert kept["Time"].tolist() == [1, 6]
+    assert "dropped 4 immediate repeats" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("dtype", [object, "category", "string[python]", "str"])
+def test_a_missing_event_is_an_event_of_its_own(dtype):
+    log = EVENTS.assign(ItemId="a", Event=pd.Series(["click", None, None, "cart", None, "cart"], dtype=dtype))
+    assert clicks.prepare(log, drop_repeats=True, verbose=False)["Time"].tolist() == [1, 2, 4, 5, 6]
+
+
+def test_a_row_stands_twice_only_with_the_same_event(capsys):
+    log = EVENTS.assign(Time=7, ItemId="a")
+    kept = clicks.prepare(log, drop_duplicates=True)
+    assert kept["Event"].fillna("none").tolist() == ["click", "cart", "none"]
+    clicks.prepare(log)
+    assert "3 stand twice (equal in session, item, Event and time)" in capsys.readouterr().out
+
+
+def test_a_session_that_is_too_long_is_dropped_whole(capsys):
+    log = click_log("abc", "abcabcabca", "ab")
+    kept = clicks.prepare(log, max_session=3)
+    assert capsys.readouterr().out == "kept 5 of 15 clicks; dropped 10 in sessions of more than 3 clicks\n"
+    assert kept["SessionId"].tolist() == [0, 0, 0, 2, 2]
+    assert kept.attrs["dropped"] == {"drop_repeats": 0, "max_session": 10, "min_support": 0, "min_session": 0}
+    assert len(clicks.prepare(log, max_session=10, verbose=False)) == 15
+
+
+def test_a_crawlers_clicks_on_rare_items_do_not_hide_it_and_give_no_support():
+    log = click_log("ab", "ab", "abcdefghijklmnop", "ac")  # c is clicked by the crawler and once more
+    kept = clicks.prepare(log, max_session=3, min_support=2, verbose=False)
+    assert kept["ItemId"].tolist() == list("abab")
+    reloads = click_log("aaaaaaaaab", "ab")  # one page again and again is no long session
+    assert len(clicks.prepare(reloads, max_session=3, drop_repeats=True, verbose=False)) == 4
+    with pytest.raises(
+        ClickLogError, match=r"Nothing is left.*12 in sessions of more than 1 clicks|raise max_session=1"
+    ):
+        clicks.prepare(reloads, max_session=1, min_session=1)
+
+
+def test_no_limit_below_the_least_session():
+    with pytest.raises(ValueError, match=r"^max_session=2: must be at least min_session=3, or None for no limit"):
+        clicks.prepare(TIED, min_session=3, max_session=2)
+
+
+def all_rules_by_hand(rows: list[tuple], rules: dict) -> list[int]:
+    """Row numbers that are left, one rule after another, until nothing changes."""
+    left = sorted(range(len(rows)), key=lambda row: (rows[row][0], rows[row][2], row))
+    if rules["drop_duplicates"]:
+        left = [row for k, row in enumerate(left) if rows[row] not in [rows[other] for other in left[:k]]]
+    while True:
+        before = left
+        if rules["drop_repeats"]:
+            what = [(rows[row][0], rows[row][1], rows[row][3]) for row in left]
+            left = [row for k, row in enumerate(left) if k == 0 or what[k] != what[k - 1]]
+        length = Counter(rows[row][0] for row in left)
+        left = [row for row in left if length[rows[row][0]] <= (rules["max_session"] or math.inf)]
+        support = Counter(rows[row][1] for row in left)
+        left = [row for row in left if support[rows[row][1]] >= rules["min_support"]]
+        length = Counter(rows[row][0] for row in left)
+        left = [row for row in left if length[rows[row][0]] >= rules["min_session"]]
+        if left == before:
+            return sorted(left)
+
+
+@several
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.integers(0, 3), st.integers(0, 6), st.sampled_from(["click", "cart"])),
+        min_size=1,
+        max_size=40,
+    ),
+    st.fixed_dictionaries(
+        {
+            "min_session": st.integers(1, 3),
+            "min_support": st.integers(1, 3),
+            "drop_repeats": st.booleans(),
+            "drop_duplicates": st.booleans(),
+            "max_session": st.none() | st.integers(3, 6),
+        }
+    ),
+    st.booleans(),
+)
+def test_all_rules_together_are_their_definition_and_change_nothing_the_second_time(rows, rules, has_events):
+    log = frame(rows, [*clicks.COLUMNS, "Event"], index=[0] * len(rows))
+    if not has_events:
+        log, rows = log.drop(columns="Event"), [(*row[:3], "") for row in rows]
+    left = all_rules_by_hand(rows, rules)
+    if not left:
+        with pytest.raises(ClickLogError, match="Nothing is left"):
+            clicks.prepare(log, **rules)
+        return
+    once = clicks.prepare(log, verbose=False, **rules)
+    assert_frame_equal(once, log.iloc[left].reset_index(drop=True))
+    assert sum(once.attrs["dropped"].values()) == len(rows) - len(left)
+    assert once.attrs["duplicates"] == once.duplicated().sum()
+    twice = clicks.prepare(once, verbose=False, **rules)
+    assert_frame_equal(twice, once)
+    assert set(twice.attrs["dropped"].values()) == {0}
+
+
+@several
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(0, 2)), max_size=30))
+def test_a_row_is_repeated_if_an_equal_one_stands_above_it(rows):
+    rows = sorted(rows, key=lambda row: row[:2])
+    group, times, what = (
+        np.array(column, dtype=np.int64) for column in (zip(*rows, strict=True) if rows else ([],) * 3)
+    )
+    assert order.repeated(group, times, what).tolist() == [row in rows[:k] for k, row in enumerate(rows)]
+
+
 # --- encode ----------------------------------------------------------------------------------------------------------
 
 
