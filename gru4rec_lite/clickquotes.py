@@ -29,6 +29,8 @@ class Quotes:
     first: bytes = b""
     row: int = 0
     inside: int = 0  # places inside quotes where a line seems to end
+    returns: bool = False  # whether one of them is a carriage return
+    size: int = 0  # bytes of the file, unpacked
 
 
 def look(path: Path, quote: bytes, delimiter: bytes) -> Quotes:
@@ -37,6 +39,7 @@ def look(path: Path, quote: bytes, delimiter: bytes) -> Quotes:
     text, begins = b"\n", -1  # a byte before the first one; ``begins``: where ``text`` begins in the file
     due, more = 0, b""
     for block in clickbytes.blocks(path):
+        found.size += len(block)
         more += block
         if len(more) < due:  # a value did not end: twice as much is looked at, or a long one would take forever
             continue
@@ -71,6 +74,7 @@ def _walk(path: Path, text: bytes, begins: int, quote: bytes, delimiter: bytes, 
             if not found.n_broken:
                 found.first, found.row = text[start + 1 : end], _row(path, begins + start, 0)
             found.n_broken, found.inside = found.n_broken + 1, found.inside + len(breaks)
+            found.returns |= any(b"\r" in one for one in breaks)
         at = end + 1
     return len(text)
 
