@@ -100,7 +100,7 @@ def _joined(columns: list[pd.Series]) -> pd.Series:
     for column in columns:
         text = pa.array(column, from_pandas=True).cast(pa.large_string())
         parts.append(pc.replace_substring(pc.replace_substring(text, "\\", "\\\\"), "/", "\\/"))
-    joined = pc.binary_join_element_wise(*parts, "/")
+    joined = pc.binary_join_element_wise(*parts, pa.scalar("/", pa.large_string()))
     return pa.table({"SessionId": joined}).to_pandas()["SessionId"]
 
 

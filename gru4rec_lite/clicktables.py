@@ -144,7 +144,7 @@ def _kind(kind: pa.DataType) -> str:
     """Types that go together have one name."""
     if _is_list(kind):
         return f"lists of {_kind(kind.value_type)}"
-    return "integers" if pa.types.is_integer(kind) else "text" if pa.types.is_string(kind) else str(kind)
+    return "integers" if pa.types.is_integer(kind) else "text" if str(kind) in ("string", "large_string") else str(kind)
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:
