@@ -56,8 +56,11 @@ def look(path: Path, quote: bytes, delimiter: bytes) -> Quotes:
 
 def _walk(path: Path, text: bytes, begins: int, quote: bytes, delimiter: bytes, found: Quotes) -> int:
     """How much of the text is understood; its first byte was looked at before."""
-    if quote not in text or _is_plain(text, quote, delimiter):
+    if quote not in text:
         return len(text)
+    lines = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
+    if lines > 1 and _is_plain(text[:lines], quote, delimiter):
+        return lines
     separators, mark, at = delimiter + b"\r\n", quote[0], 1
     while (start := text.find(quote, at)) >= 0:
         at = start + 1
@@ -80,10 +83,13 @@ def _walk(path: Path, text: bytes, begins: int, quote: bytes, delimiter: bytes, 
 
 
 def _is_plain(text: bytes, quote: bytes, delimiter: bytes) -> bool:
-    """Whether marks open and close by turns, each in its place, and no line ends between: the usual case, fast."""
+    """Whether marks open and close by turns, each in its place, and no line ends between: the usual case, fast.
+
+    The text ends with a line end.
+    """
     data = np.frombuffer(text, np.uint8)
     marks = np.flatnonzero(data[1:] == quote[0]) + 1
-    if len(marks) == 0 or len(marks) % 2 or marks[-1] == len(data) - 1:
+    if len(marks) == 0 or len(marks) % 2:
         return len(marks) == 0
     ends = (data == ord("\n")) | (data == ord("\r"))
     beside = ends | (data == delimiter[0])

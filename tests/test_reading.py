@@ -445,7 +445,7 @@ BAD_JSON = {
     "a fraction for an id": (JSON.replace('"a"', "7.0"), "'ItemId': 7.0 is no id here"),
     "an id beyond 64 bits": (
         JSON.replace('"a"', "7") + JSON.replace('"a"', str(2**63)),
-        "'ItemId': 7.0 is no id here",
+        r"'ItemId': (7\.0|9\.22.*e\+18) is no id",
     ),
     "milliseconds": (JSON.replace("5}", "1659304800025}"), "'Time': 1659304800025 cannot be seconds"),
 }
@@ -493,8 +493,9 @@ def test_rows_of_other_events_are_left_out_before_they_are_judged(tmp_path, caps
     assert capsys.readouterr().out == "kept 4 of 6 events: 2 view, 2 cart; left out 1 search, 1 without a kind\n"
     with pytest.raises(ClickLogError, match=r"'ItemId': .*First bad row: 2 .*after events=… took its choice"):
         clicks.read(path, events={"type": ["view", "search"]})
-    with pytest.raises(ClickLogError, match=r"'ItemId': an empty field is not an id\. First bad row: 2 .*id\.$"):
+    with pytest.raises(ClickLogError, match=r"'ItemId': an empty field is not an id\. First bad row: 2 ") as caught:
         clicks.read(path, events="type")
+    assert "events=" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kinds", [[0, 2], ["0", "2"], {0, "2"}])
@@ -538,7 +539,7 @@ def test_a_unit_that_makes_nonsense_is_refused(tmp_path):
     ):
         clicks.read(path, unit="ms")
     mixed = write(tmp_path / "mixed.csv", HEAD + "1,a,1396867869\n1,b,1396867869277\n")
-    with pytest.raises(ClickLogError, match=r"'Time': 1396867869277 cannot be seconds\. First bad row: 2 .*1 in all"):
+    with pytest.raises(ClickLogError, match=r"'Time': 1396867869277 cannot be seconds.*First bad row: 2 .*1 in all"):
         clicks.read(mixed)
     with pytest.raises(ClickLogError, match=r"'Time' holds dates, which unit='ms' says nothing about.*unit='s'"):
         clicks.read(write(path, HEAD + "1,a,2014-10-30\n"), unit="ms")
@@ -584,8 +585,8 @@ def test_times_that_were_rounded_when_they_were_written_are_warned_of(tmp_path, 
 
 
 def test_times_with_all_their_digits_are_not_called_rounded(tmp_path):
-    path = write(tmp_path / "log.csv", HEAD + "1,a,1.396867869e+09\n1,b,1e5\n1,c,1396867870.25\n")
-    assert silently(path)["Time"].tolist() == [1396867869, 1e5, 1396867870.25]
+    path = write(tmp_path / "log.csv", HEAD + "1,a,1.396867869e+09\n1,b,1.3968e9\n1,c,1396867870.25\n")
+    assert silently(path)["Time"].tolist() == [1396867869, 1396800000, 1396867870.25]
 
 
 def test_a_column_to_keep_loses_no_digit_where_a_value_is_missing(tmp_path):
@@ -603,3 +604,21 @@ def test_the_remedy_for_ids_written_as_floats_works_beyond_64_bits_too(tmp_path)
     names = {"clicks": log}
     exec(remedy, names)
     assert names["clicks"]["ItemId"].tolist() == ["99999999999999999999", "7"]
+
+
+@pytest.mark.parametrize("time", ["20141030", "20141030101112", "201410301011"])
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
+def test_dates_written_as_numbers_are_refused_in_files_too_and_the_remedy_works(tmp_path, time, suffix):
+    times = pytest.importorskip("gru4rec_lite.times")
+    assert times.seconds is clicks.seconds
+    frame = pd.DataFrame({"SessionId": 1, "ItemId": list("ab"), "Time": [int(time), int(time) + 1]})
+    path = tmp_path / f"log.{suffix}"
+    {"csv": lambda p: frame.to_csv(p, index=False), "parquet": frame.to_parquet,
+     "jsonl": lambda p: frame.to_json(p, orient="records", lines=True)}[suffix](path)  # fmt: skip
+    with pytest.raises(
+        ClickLogError, match=rf"'Time': {time} is a date written as a number.*First bad row: 1 "
+    ) as caught:
+        clicks.read(path)
+    code = str(caught.value).partition("Remedy: ")[2].partition(f"{times.FROM_FILE}")[0]
+    step = {8: 86400, 12: 60, 14: 1}[len(time)]
+    assert np.diff(clicks.seconds(eval(code, {"pandas": pd, "clicks": frame}))).tolist() == [step]
