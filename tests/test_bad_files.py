@@ -56,12 +56,12 @@ FILES: dict[str, tuple[str, bytes | str, str]] = {  # what is wrong -> file name
     "header without its end": ("log.csv", "SessionId,ItemId,Time", "cannot be read: CSV parse error: Empty.*Remedy"),
     "no header": ("log.csv", "1,a,0\n1,b,1\n", "'SessionId' is missing: the log has '1', 'a', '0'.*first line"),
     # of another type
-    "another ending": ("log.xlsx", GOOD, r"^path='.*log.xlsx': must be a \.csv, \.tsv or \.parquet file"),
+    "another ending": ("log.xlsx", GOOD, r"^path='.*log.xlsx': must be a \.csv, .*or \.parquet file"),
     "no ending": ("log", GOOD, r"^path='.*log': must be a \.csv"),
     "no gz": ("log.csv.gz", GOOD, "cannot be read: zlib inflate failed.*Remedy"),
     "no zip": ("log.zip", GOOD, "cannot be read: File is not a zip file.*Remedy"),
     "no parquet": ("log.parquet", GOOD, "cannot be read: Parquet magic bytes not found.*Remedy"),
-    "two files in a zip": ("log.zip", zipped(a=GOOD, b=GOOD), r"^path='.*log.zip': must be a \.csv"),
+    "two files in a zip": ("log.zip", zipped(a=GOOD, b=GOOD), r"^path='.*must be a \.csv.* holds 'a.csv', 'b.csv'$"),
     "another delimiter": ("log.csv", GOOD.replace(",", " "), "'SessionId' is missing: .* 'SessionId ItemId Time'"),
     "binary": ("log.csv", np.random.default_rng(0).bytes(5000), NO_UTF8),
     "zeros": ("log.csv", bytes(5000), NO_UTF8),
@@ -81,7 +81,11 @@ FILES: dict[str, tuple[str, bytes | str, str]] = {  # what is wrong -> file name
     "zip with another sum": ("log.zip", zipped(log=GOOD).replace(b"1,b,1", b"1,b,9"), "cannot be read: Bad CRC-32"),
     "parquet cut short": ("log.parquet", parquet()[:-30], "cannot be read: Parquet magic bytes.*Remedy"),
     "parquet overwritten": ("log.parquet", parquet()[:20] + b"X" * 22 + parquet()[42:], "cannot be read.*Remedy"),
-    "a quote never closed": ("log.csv", GOOD + '3,"a,4\n3,b,5\n', f"names 3 columns, but a row has 2: .*{ROW4}"),
+    "a quote never closed": ("log.csv", GOOD + '3,"a,4\n3,b,5\n', f"never closed: '\"a,4.n3,b,5.*{ROW4}.*quote=None"),
+    "a quote never closed at the end of a row": ("log.csv", GOOD + '3,a,"4\n3,b,5\n', f"never closed: .*{ROW4}"),
+    "text behind a quote": ("log.csv", GOOD + '3,"a"b,4\n3,b,5\n', f"behind it: '\"a\"b,4.*{ROW4}.*quote=None"),
+    "a quote never closed in the header": ("log.csv", GOOD.replace("Item", '"Item'), "'ItemId' is missing: .*'Item"),
+    "a row far behind blank lines": ("log.csv", "\r\n\n" + GOOD + '\n\n3,"a"b,4\n', f"text stands behind it: .*{ROW4}"),
     "a row too long": ("log.csv", GOOD + "3,a,4,5\n", f"names 3 columns, but a row has 4: '3,a,4,5'.*{ROW4}"),
     "a row too short": ("log.csv", GOOD + "3,a\n", f"names 3 columns, but a row has 2: '3,a'.*{ROW4}"),
     "half a letter": ("log.csv", GOOD.encode() + b"3,\xed\xa0\x80,4\n", "cannot be read: .*invalid UTF8"),
@@ -90,7 +94,12 @@ FILES: dict[str, tuple[str, bytes | str, str]] = {  # what is wrong -> file name
     "no session": ("log.csv", GOOD + ",a,4\n", f"'SessionId': an empty field is not an id.*{ROW4}"),
     "no time": ("log.csv", GOOD + "3,a,\n", f"'Time': an empty field is not a time.*{ROW4}"),
     "no item, parquet": ("log.parquet", parquet(ItemId=["a", None]), "'ItemId': an empty field is not an id.*row: 2 "),
-    "a list for an id": ("log.parquet", parquet(ItemId=[["a"], ["b"]]), r"'ItemId': \['a'\] is no id here.*row: 1 "),
+    "lists of lists": ("log.parquet", parquet(ItemId=[[["a"]], [["b"]]]), "'ItemId' holds lists of lists.*row: 1 "),
+    "lists of times": ("log.parquet", parquet(Time=[[1], [2]]), "'Time' holds lists, but 'ItemId' holds none.*Remedy"),
+    "lists of two lengths": (
+        "log.parquet", parquet(ItemId=[["a"], ["b"]], Time=[[1], [2, 3]]),
+        "'Time': a list of 2 in a row with 1 of 'ItemId'. First bad row: 2 .*1 in all.*Remedy",
+    ),
     "a float for an id": ("log.parquet", parquet(ItemId=[1.0, 2.0]), "'ItemId': 1.0 is no id here.*row: 1 .*Remedy"),
     "a word for a time": ("log.csv", GOOD + "3,a,noon\n", f"'Time': 'noon' is neither an ISO 8601 time.*{ROW4}"),
     "another date format": ("log.csv", "SessionId,ItemId,Time\n1,a,07.04.2014 10:00\n", "'07.04.2014 10:00' is"),
@@ -137,10 +146,25 @@ PATHS = bad(TYPE, None, 3, b"log.csv", [], "")
 READ = {
     "path": PATHS
     + bad(RANGE, "nowhere.csv", says="There is no click log at .*nowhere.csv. Remedy: check path=", error=CLE)
-    + bad(RANGE, ".", says="There is no click log at .*which is a folder. Remedy: check path=", error=CLE),
-    "session": NAMES + bad(CORRUPT, "ItemId", says=SAME),
+    + bad(RANGE, ".", says="There is no click log at .*which is a folder.*Remedy: check path=", error=CLE),
+    "session": [row for row in NAMES if row.value != ["a"]]
+    + bad(CORRUPT, "ItemId", ["UserId", "ItemId"], says=SAME)
+    + bad(TYPE, [], [3], {"UserId"})
+    + bad(RANGE, ["UserId", "Nope"], says="^Column 'Nope' is missing", error=CLE),
     "item": NAMES + bad(TYPE, None) + bad(CORRUPT, "Time", says=SAME),
-    "time": NAMES + bad(TYPE, None) + bad(CORRUPT, "ItemId", says=SAME),
+    "time": NAMES + bad(CORRUPT, "ItemId", says=SAME),
+    "events": bad(TYPE, 3, ["UserId"], b"a", {}, {"UserId": 7}, {"UserId": "7"}, {3: ["a"]})
+    + bad(CORRUPT, {"UserId": []}, {"UserId": [None]}, {"UserId": [True]}, {"UserId": [7], "Time": [1]})
+    + bad(RANGE, "Nope", {"Nope": [7]}, says="^Column 'Nope' is missing: .*Remedy: set events=", error=CLE)
+    + bad(
+        RANGE,
+        {"UserId": [8, "view"]},
+        says=r"^Column 'UserId': no row is of events=.*Remedy: choose from '7' \(2\)",
+        error=CLE,
+    )
+    + bad(CORRUPT, "ItemId", {"Time": [0]}, says=SAME),
+    "quote": bad(TYPE, 3, True, ["'"], b"'") + bad(RANGE, "", "''", "„", ",", "\t", "\n", "\0"),
+    "unit": bad(TYPE, None, 3, ["s"]) + bad(RANGE, "m", "S", "seconds", ""),
     "keep": bad(TYPE, "UserId", None, 3)
     + bad(CORRUPT, [None], [3])
     + bad(RANGE, ["Nope"], says="^Column 'Nope' is missing: .*Remedy: set keep=", error=CLE)

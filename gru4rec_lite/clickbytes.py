@@ -1,0 +1,55 @@
+"""The bytes of a click log's file: unpacked, without a byte order mark, a block at a time."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+
+TEXT = (".csv", ".tsv", ".txt", ".jsonl")
+KINDS = "a .csv, .tsv, .txt, .jsonl or .parquet file (text also as .gz or .zip), or a folder of .parquet parts"
+BOM = b"\xef\xbb\xbf"
+BLOCK = 2**20  # bytes; tests make it small, so that every odd place falls on a border
+
+
+def kind_of(path: Path) -> str:
+    """What kind of file this is, by the ending of what is packed in it; ValueError for a kind that is none."""
+    kind = path.suffix.lower()
+    if kind == ".parquet":
+        return kind
+    names = [path.stem if kind == ".gz" else path.name] if kind != ".zip" else _members(path)
+    kinds = [Path(name).suffix.lower() for name in names]
+    if len(names) == 1 and kinds[0] in TEXT:
+        return kinds[0]
+    inside = "" if kind != ".zip" else f", and this one holds {', '.join(map(repr, names)) or 'no file'}"
+    raise ValueError(f"path={str(path)!r}: must be {KINDS}{inside}")
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """The bytes of a file of text, unpacked."""
+    kind = path.suffix.lower()
+    if kind == ".zip":
+        return zipfile.ZipFile(path).open(_members(path)[0])
+    return pa.input_stream(path, compression="gzip" if kind == ".gz" else None)
+
+
+def blocks(path: Path, size: int | None = None) -> Iterator[bytes]:
+    """A file of text, unpacked, in blocks of ``size`` bytes, from behind its byte order mark on."""
+    size = size or BLOCK
+    with open_bytes(path) as stream:
+        first = stream.read(max(size, len(BOM))).removeprefix(BOM)
+        if first:
+            yield first
+        while block := stream.read(size):
+            yield block
+
+
+def _members(path: Path) -> list[str]:
+    """The files in a zip, but for what a Mac adds to them."""
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    mac = [name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith(("._", ".DS_Store")) for name in names]
+    return [name for name, is_mac in zip(names, mac, strict=True) if not is_mac and not name.endswith("/")]

@@ -1,0 +1,112 @@
+"""A csv, tsv or txt file as a table of text: every row that is in it, or a refusal.
+
+pyarrow does the parsing, since it reads on all cores. It cuts a file at line ends, so it may do so only where no line
+end stands inside quotes: ``clickquotes`` has looked at every quotation mark before.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+
+from . import clickbytes, clickquotes
+from .columns import ClickLogError, require
+
+LARGEST = 2**31 - 1  # bytes of a block, so of a row too
+
+
+def read_text(path: Path, wanted: dict[str, str], quote: str | None, notes: list[str]) -> pa.Table:
+    """Every wanted column as text, an empty field as missing; what is worth a word is added to ``notes``."""
+    delimiter, size = _header(path, wanted, quote)
+    mark = None if quote is None else quote.encode()
+    quotes = clickquotes.Quotes() if mark is None else clickquotes.look(path, mark, delimiter.encode())
+    if quotes.returns:  # pyarrow loses the \n of a quoted \r\n when a block ends between them: one block for all
+        size = quotes.size + len(clickbytes.BOM)
+        if size > LARGEST:
+            remedy = "save it as parquet, or write its line breaks inside of quotes as \\n"
+            raise ClickLogError(f"{path}: too large for quoted values with a carriage return. Remedy: {remedy}.")
+    table = _parse(path, wanted, delimiter, quote, quotes.n_broken > 0, max(size, clickbytes.BLOCK))
+    if quotes.n_broken:
+        n_lines, begins = len(clickquotes.LINE_ENDS.split(quotes.first)), quotes.first[:40].decode(errors="replace")
+        notes.append(
+            f"{path}: {quotes.n_broken:,} quoted value{'s' * (quotes.n_broken > 1)} with a line break in "
+            f"{len(table):,} rows. First: row {quotes.row} (data rows counted from 1), {n_lines:,} lines from "
+            f"{begins!r} on. If these are rows of their own, that is, {clickquotes.UNQUOTED}"
+        )
+    return table
+
+
+def _header(path: Path, wanted: dict[str, str], quote: str | None) -> tuple[str, int]:
+    """The delimiter, and in how many bytes the header ends for sure: pyarrow wants it in the first block."""
+    begin = next(clickbytes.blocks(path, max(2**20, clickbytes.BLOCK)), b"")
+    text = begin.lstrip(b"\r\n")
+    split = {delimiter: _names(text, delimiter, quote) for delimiter in _likely(path, text)}
+    names = next((found for found in split.values() if set(wanted) <= set(found)), next(iter(split.values())))
+    if any("\0" in name or "\ufffd" in name for name in names):  # UTF-16, Latin-1, or no text at all
+        raise ClickLogError(f"{path} cannot be read: its first line is no UTF-8. Remedy: save it again as UTF-8.")
+    for column, argument in wanted.items():
+        require(column, names, f"set {argument}=… to the right name; a csv file names its columns in its first line")
+    delimiter = next(one for one in split if split[one] is names)
+    size = sum(2 * len(name.encode()) + 3 for name in names)  # each letter a quote that is doubled, in quotes
+    return delimiter, len(clickbytes.BOM) + len(begin) - len(text) + size
+
+
+def _likely(path: Path, text: bytes) -> list[str]:
+    """Delimiters, the likeliest first: the one that stands most often in the first line."""
+    line = clickquotes.LINE_ENDS.split(text, maxsplit=1)[0]
+    return sorted("\t,;|" if ".tsv" in path.name.lower() else ",\t;|", key=lambda one: -line.count(one.encode()))
+
+
+def _names(text: bytes, delimiter: str, quote: str | None) -> list[str]:
+    lines = io.StringIO(text.decode(errors="replace"), newline="")  # which leaves line ends as they are
+    kind: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if quote is None else {"quotechar": quote}
+    return next(csv.reader(lines, delimiter=delimiter, **kind), [])
+
+
+def _parse(path: Path, wanted: dict[str, str], delimiter: str, quote: str | None, broken: bool, size: int) -> pa.Table:
+    as_text = pa.csv.ConvertOptions(
+        include_columns=list(wanted),
+        column_types=dict.fromkeys(wanted, pa.string()),
+        strings_can_be_null=True,
+        null_values=[""],
+    )
+    bad: list[Any] = []
+
+    def note(row: Any) -> str:
+        bad.append(row)
+        return "skip"
+
+    layout = pa.csv.ParseOptions(
+        delimiter=delimiter, quote_char=quote or False, newlines_in_values=broken, invalid_row_handler=note
+    )
+    threads = True
+    while True:
+        bad.clear()
+        try:
+            with clickbytes.open_bytes(path) as stream:
+                options = pa.csv.ReadOptions(use_threads=threads, block_size=min(size, LARGEST))
+                table = pa.csv.read_csv(stream, options, layout, as_text)
+        except pa.ArrowInvalid as error:
+            if "straddling" in str(error) and size < LARGEST:  # a row longer than a block
+                size *= 16
+            elif threads:
+                threads = False
+            else:
+                raise
+            continue
+        if not bad:
+            return table
+        if not threads:
+            break
+        threads = False  # one thread knows a bad row's number
+    row = bad[0]
+    raise ClickLogError(
+        f"{path}: the header names {row.expected_columns} columns, but a row has {row.actual_columns}: "
+        f"{row.text[:200]!r}. First bad row: {row.number - 1} (data rows counted from 1), {len(bad):,} in all. "
+        "Remedy: repair the row."
+    )
