@@ -3,8 +3,8 @@
 python tools/other_python.py install FOLDER      a virtual environment there; without one, the last line says why
 python tools/other_python.py test FOLDER         the tests, some minutes
 
-The package alone: no Jupyter, no Sphinx, no browser. On Linux x86_64 the index has torch with CUDA only, some gigabytes:
-where that takes longer than LIMIT, or the disk is too small, there is no environment.
+The package alone: no Sphinx, no browser. On Linux x86_64 the index has torch with CUDA only, some gigabytes: where that
+takes longer than LIMIT, or the disk is too small, there is no environment.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ WANTED = (
     "anywidget ipywidgets matplotlib nbformat nbclient ipykernel pytest pytest-xdist hypothesis nbval pyyaml hatchling"
 ).split()
 TESTS = (
-    "clicks bad_files bad_input datasets files recommender settings network cells losses sampling batching training gru4rec "
-    "compiling packed products optim metrics evaluation baselines sknn item_knn s_pop bpr_mf widgets plots toyshop"
+    "clicks bad_files bad_input datasets files recommender settings network cells losses sampling batching training "
+    "gru4rec compiling packed products optim metrics evaluation baselines sknn item_knn s_pop bpr_mf widgets plots toyshop"
 ).split()
 
 

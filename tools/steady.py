@@ -3,8 +3,8 @@
 Printed numbers are compared as text. Seeds and rounding make them agree on one machine; these settings bring processors
 of different age and make nearer, by keeping the arithmetic libraries from choosing their widest instructions. They do
 not always make them equal: a sum of products has many orders. So every chapter's metadata say what its outputs were
-``made_on``, and outputs are compared to the last digit only on the same kind of machine; elsewhere a chapter has to run,
-and its words are compared without their numbers.
+``made_on``, and outputs are compared to the last digit only on the same kind of machine; elsewhere a chapter has to
+run, and its words are compared without their numbers.
 """
 
 from __future__ import annotations
@@ -54,4 +54,3 @@ def on_toyshop() -> str:
     except datasets.DatasetUnavailable:
         return "eshop can be neither downloaded nor found in $GRU4REC_LITE_DATA, so chapters run on toyshop"
     return ""
-

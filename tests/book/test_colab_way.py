@@ -1,8 +1,8 @@
 """The way Colab's users start: an empty folder, the bare .ipynb, a Python that has Jupyter and not the package.
 
-The first cell installs it, here from a wheel (GRU4REC_LITE_SOURCE) of this checkout, and is asked: does it bring all that
-the chapter imports? One chapter (WHOLE) then runs to its end. The others need not: `make book` runs each of them from an
-empty folder, too. PIP_CONSTRAINT keeps pip to the versions of requirements.txt. Chapters share one environment.
+The first cell installs it, here from a wheel (GRU4REC_LITE_SOURCE) of this checkout, and is asked: does it bring all
+that the chapter imports? One chapter (WHOLE) then runs to its end. The others need not: `make book` runs each of them,
+from an empty folder, too. PIP_CONSTRAINT keeps pip to the versions of requirements.txt. Chapters share one environment.
 """
 
 from __future__ import annotations
