@@ -27,7 +27,7 @@ WANTED = (
 ).split()
 TESTS = (
     "clicks bad_files bad_input datasets files recommender settings network cells losses sampling batching training "
-    "gru4rec compiling packed products optim metrics evaluation baselines sknn item_knn s_pop bpr_mf widgets plots toyshop"
+    "gru4rec compiling packed products optim metrics evaluation baselines sknn item_knn s_pop bpr_mf widgets plots"
 ).split()
 
 
