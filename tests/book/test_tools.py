@@ -98,6 +98,13 @@ def test_a_chapter_gets_one_install_cell_below_its_title():
     assert twice.cells[1].source == fill_pages.install_cell()
 
 
+def test_where_the_first_cell_installs_it_says_how_a_running_jupyter_learns_of_the_widgets():
+    lines = fill_pages.install_cell().splitlines()
+    assert len(lines) <= 8
+    assert lines[-2].strip().startswith("%pip install")
+    assert re.match(r" +print\(.*reload this page", lines[-1])  # within the if: silent where nothing is installed
+
+
 def messy() -> nbformat.NotebookNode:
     view = {"model_id": "5f2e", "version_major": 2}
     metadata = {"execution": {"iopub.status.busy": "12:00"}, "tags": ["hide-input"]}
