@@ -7,13 +7,21 @@
 # make results   make the tables of the book anew (hours; what is fresh is kept)
 # make check     lint, types, tidy notebooks (seconds)
 #
-# Each makes .venv when it is missing or requirements.txt has changed. Another Python: make book PYTHON=python3.12
+# Each makes .venv when it is missing or requirements.txt has changed. Another Python: make book PYTHON=python3.12 (.venv is made
+# anew where it has another version).
 # Written for GNU make 3.81 too, which macOS ships.
 
 PYTHON ?=
 PY := .venv/bin/python
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
+ifneq ($(PYTHON),)
+  FOUND := $(shell tools/find_python.sh "$(PYTHON)")
+  ifeq ($(FOUND),)
+    $(error PYTHON=$(PYTHON) does not run)
+  endif
+  $(shell [ "$$("$(FOUND)" -V)" = "$$($(PY) -V 2>&1)" ] || rm -rf .venv)
+endif
 .PHONY: help book test lab refresh bench mutate results check
 
 help:

@@ -29,7 +29,8 @@ import importlib.util, os
 if importlib.util.find_spec("gru4rec_lite") is None:      # in Colab, or in an empty folder
     source = os.environ.get("GRU4REC_LITE_SOURCE")        # a folder or a wheel; else the public repository
     package = f"{source}[book]" if source else "gru4rec_lite[book] @ git+URL"
-    %pip install -q "{package}"'''
+    %pip install -q "{package}"
+    print("Installed. In JupyterLab, reload this page once and run it again: it does not know the widgets yet.")'''
 
 
 class PageError(Exception):

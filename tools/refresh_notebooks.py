@@ -19,7 +19,7 @@ import nbformat
 from fill_pages import ROOT, PageError, fill, with_install_cell
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from steady import ENVIRONMENT, unlike_stored
+from steady import ENVIRONMENT, machine, on_toyshop
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 METADATA = {
@@ -35,16 +35,18 @@ def pages() -> list[Path]:
 
 
 def execute(nb: nbformat.NotebookNode, folder: Path) -> None:
-    """Run a notebook in place; widgets leave a still picture when BOOK_POSTERS is set."""
+    """Run a notebook in place, and note on what; widgets leave a still picture when BOOK_POSTERS is set."""
     os.environ.update(ENVIRONMENT, BOOK_POSTERS="1")
     client = NotebookClient(nb, timeout=600, store_widget_state=False, resources={"metadata": {"path": str(folder)}})
     client.create_kernel_manager().transport_encryption = "auto"  # else the kernel warns that it listens unencrypted
     client.execute()
+    nb.metadata["made_on"] = machine()
 
 
 def tidy(nb: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Drop what changes from run to run: widget views, stderr, timings, versions, random ids."""
-    nb.metadata, nb.nbformat_minor = nbformat.from_dict(METADATA), 5
+    made_on = {"made_on": nb.metadata.made_on} if "made_on" in nb.metadata else {}
+    nb.metadata, nb.nbformat_minor = nbformat.from_dict(METADATA | made_on), 5
     ids: set[str] = set()
     count = 0
     for cell in nb.cells:
@@ -106,7 +108,7 @@ def main() -> None:
     parser.add_argument("pages", nargs="*", type=Path)
     args = parser.parse_args()
     run = not (args.check or args.no_run)
-    if run and (why := unlike_stored()):
+    if run and (why := on_toyshop()):
         print(f"note: do not commit these outputs: {why}")
     stale = []
     for page in args.pages or pages():

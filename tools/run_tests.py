@@ -1,9 +1,9 @@
-"""Run every test in one pytest, in two processes: package, notebooks, their structure, built pages in a browser.
+"""Run every test in one pytest, in two processes: package, what the chapters said, built pages in a browser.
 
     python tools/run_tests.py [arguments for pytest]
 
-Notebooks' outputs are compared with the stored ones (strict nbval), unless they cannot be equal here (steady.py): then
-they only have to run.
+Chapters are not run again: what `make book` executed is compared with what is stored (tests/book/test_outputs.py).
+A chapter that is named (book/06_batching.ipynb) is run, by nbval, cell by cell, and nothing is compared.
 """
 
 from __future__ import annotations
@@ -11,15 +11,27 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 
+import nbformat
 from fill_pages import ROOT
-from steady import ENVIRONMENT, unlike_stored
+from steady import ENVIRONMENT, machine, on_toyshop
 
-why = unlike_stored()
-if why:
-    print(f"Notebooks are run but their outputs are not compared: {why}.")
-nbval = "--nbval-sanitize-with tests/nbval_sanitize.cfg --nbval-cell-timeout 600".split()
-nbval += ["--nbval-lax" if why else "--nbval"]
-options = "-q -rfEs -n 2 --dist loadfile".split()
-command = [sys.executable, "-m", "pytest", *options, *nbval, *(sys.argv[1:] or ["tests", "book"])]
-sys.exit(subprocess.run(command, cwd=ROOT, env=os.environ | ENVIRONMENT).returncode)
+
+def compared() -> str:
+    """One line: this machine, and what the outputs of chapters are compared with."""
+    made_on = Counter(
+        nbformat.read(path, 4).metadata.get("made_on", "unknown") for path in (ROOT / "book").glob("*.ipynb")
+    )
+    if why := on_toyshop():
+        return f"{machine()}: {why}, and their outputs are not compared."
+    equal = made_on.pop(machine(), 0)
+    others = "; ".join(f"of {n} only the words (stored on {other})" for other, n in made_on.items())
+    return f"{machine()}: of {equal} chapters all digits are compared" + (f", {others}." if others else ".")
+
+
+os.environ |= ENVIRONMENT  # before NumPy and torch are imported
+print(compared(), flush=True)
+options = "-q -rfExXs -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout 600".split()
+command = [sys.executable, "-m", "pytest", *options, *(sys.argv[1:] or ["tests"])]
+sys.exit(subprocess.run(command, cwd=ROOT).returncode)

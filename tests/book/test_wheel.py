@@ -1,9 +1,10 @@
-"""An installed package is whole: the wheel carries the data folder and every widget's JavaScript."""
+"""An installed package is whole: the wheel carries the data folder, every widget's JavaScript, and its types."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import venv
 import zipfile
 from pathlib import Path
 
@@ -37,10 +38,9 @@ def wheel(tmp_path_factory):
 
 def test_the_wheel_holds_the_package_its_widgets_and_its_data(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    kept = [
-        path for path in (ROOT / "gru4rec_lite").rglob("*") if path.suffix in (".py", ".js", ".css", ".safetensors")
-    ]
-    assert kept
+    kinds = (".py", ".js", ".css", ".safetensors", ".typed")
+    kept = [path for path in (ROOT / "gru4rec_lite").rglob("*") if path.suffix in kinds]
+    assert {path.suffix for path in kept} == set(kinds)
     assert {str(path.relative_to(ROOT)) for path in kept} <= names
     data = [path for path in (ROOT / "data").rglob("*") if path.is_file()]
     assert data
@@ -64,3 +64,31 @@ def test_an_installed_widget_reads_its_own_javascript(wheel, tmp_path):
     code = f"import gru4rec_lite.widgets as w; print([len(getattr(w, name.title())._esm) > 100 for name in {names}])"
     run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == str([True] * len(names))
+
+
+USER = """\
+import gru4rec_lite as g4r
+from gru4rec_lite.losses import cross_entropy
+
+model = g4r.GRU4Rec(n_epochs=1)
+reveal_type(model.n_epochs)
+reveal_type(g4r.evaluate)
+reveal_type(cross_entropy)
+g4r.GRU4Rec(n_epochs="three")
+"""
+
+
+def test_a_users_type_checker_knows_the_types_of_an_installed_copy(wheel, tmp_path):
+    venv.create(tmp_path / "venv", with_pip=False)
+    (packages,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+    zipfile.ZipFile(wheel).extractall(packages)
+    (tmp_path / "user.py").write_text(USER)
+    command = [sys.executable, "-m", "mypy", "--python-executable", "venv/bin/python", "--disable-error-code"]
+    command += ["import-not-found", "--follow-imports", "silent", "--no-incremental", "user.py"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    notes = [line.split('"')[1] for line in run.stdout.splitlines() if "Revealed type" in line]
+    errors = [line for line in run.stdout.splitlines() if ": error: " in line]
+    assert notes[0].endswith("int")
+    assert [note.startswith("def (") for note in notes[1:]] == [True, True], run.stdout
+    assert [error.split(":")[1] for error in errors] == ["8"], run.stdout + run.stderr
+    assert 'expected "int"' in errors[0]
