@@ -22,7 +22,6 @@ from . import files, metrics
 from .blocks import as_blocks
 from .checks import as_path, require_list, require_one_of, require_whole
 from .histories import ON_UNKNOWN, UNKNOWN, check_sessions, find, item_index, of_another_kind, report, seconds
-from .histories import check_click as _check_click  # noqa: F401 (gru4rec imports it from here)
 from .histories import unknown_clicks as _unknown_clicks
 from .settings import plain
 from .spelling import Spelt, of_the_class, require_settings, settings_of
@@ -193,7 +192,8 @@ class Recommender(Spelt):
         if not hasattr(self, "items"):
             kind = type(self).__name__
             raise ValueError(
-                f"this {kind} has not learned anything yet: call fit(clicks) first, or take one that has: {kind}.load(path)"
+                f"this {kind} has not learned anything yet: call fit(clicks) first, or take one that has: "
+                f"{kind}.load(path)"
             )
 
     def _numbers(self, history: Sequence[Any], unknown: str = "warn") -> np.ndarray:

@@ -23,14 +23,14 @@ import yaml
 ROOT = Path(__file__).parent.parent
 SOLUTION = re.compile(r"(<!--solution: *(\w+) *-->).*?(<!--/solution-->)", re.DOTALL)
 NUMBER = re.compile(r"(<!--g4r ([^>]+?) *-->).*?(<!--/-->)", re.DOTALL)
-INSTALL = '''\
+INSTALL = """\
 # Nothing happens here where the package is installed.
 import importlib.util, os
 if importlib.util.find_spec("gru4rec_lite") is None:      # in Colab, or in an empty folder
     source = os.environ.get("GRU4REC_LITE_SOURCE")        # a folder or a wheel; else the public repository
     package = f"{source}[book]" if source else "gru4rec_lite[book] @ git+URL"
     %pip install -q "{package}"
-    print("Installed. In JupyterLab, reload this page once and run it again: it does not know the widgets yet.")'''
+    print("Installed. In JupyterLab, reload this page once and run it again: it does not know the widgets yet.")"""
 
 
 class PageError(Exception):

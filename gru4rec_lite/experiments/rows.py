@@ -18,8 +18,11 @@ from ..recommender import Recommender
 
 SEEDS = (1, 2, 3)
 LOGS = (
+    "times",
+    "ids",
     "columns",
     "order",
+    "filters",
     "clicks",
     "toyshop/shop",
     "toyshop/oracle",
@@ -30,7 +33,8 @@ LOGS = (
     "recommender",
 )
 NETWORK = (
-    "cells", "network", "batching", "sampling", "losses", "optim", "compiling", "training", "settings", "gru4rec",
+    "cells", "network", "batching", "sampling", "losses", "optim", "compiling", "training", "settings", "ambient",
+    "gru4rec",
 )  # fmt: skip
 
 
