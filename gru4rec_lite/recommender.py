@@ -192,8 +192,7 @@ class Recommender(Spelt):
         if not hasattr(self, "items"):
             kind = type(self).__name__
             raise ValueError(
-                f"this {kind} has not learned anything yet: call fit(clicks) first, or take one that has: "
-                f"{kind}.load(path)"
+                f"this {kind} has not learned anything yet: call fit(clicks) first, or load one: {kind}.load(path)"
             )
 
     def _numbers(self, history: Sequence[Any], unknown: str = "warn") -> np.ndarray:
