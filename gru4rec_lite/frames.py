@@ -67,13 +67,13 @@ def require_columns(clicks: pd.DataFrame, ids: Sequence[str], time: str) -> None
         elif column in clicks.index.names and column not in there:
             remedy = "clicks = clicks.reset_index()"
         elif column == time and time not in there:
-            _refuse_lists(clicks, ids)
+            _refuse_lists(clicks, ids, time)
             remedy += f", or, if the rows stand in order of time, clicks[{time!r}] = range(len(clicks))"
         require(column, there, remedy)
-    _refuse_lists(clicks, (*ids, time))
+    _refuse_lists(clicks, (*ids, time), time)
 
 
-def _refuse_lists(clicks: pd.DataFrame, columns: Sequence[str]) -> None:
+def _refuse_lists(clicks: pd.DataFrame, columns: Sequence[str], time: str) -> None:
     """ClickLogError where a row holds a list: a session per row becomes a click per row."""
     there = [column for column in columns if list(clicks.columns).count(column) == 1]
     found = [column for column in there if _holds_lists(clicks[column], (list, np.ndarray, set, pa.ListScalar))]
@@ -93,7 +93,7 @@ def _refuse_lists(clicks: pd.DataFrame, columns: Sequence[str]) -> None:
         (f"clicks = clicks.astype(object).{explode}.infer_objects()", lambda: _exploded(clicks[found], found, object)),
     ]
     code = first_that_helps(remedies, len)
-    what = "is a list, and the log has a session per row, where a click log has a click"
+    what = f"is no {'time' if found[0] == time else 'id'} here: it is a list, and the log has a session per row"
     refuse(lengths[0] >= 0, first, what, code or "make a row of each entry")
 
 

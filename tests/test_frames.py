@@ -190,7 +190,7 @@ def test_other_columns_of_any_type_are_carried_along():
     log = pd.concat([LOG, LOG], ignore_index=True).assign(
         lists=[[1], [], [2, 3], [4], None, [5]],
         category=pd.Categorical(list("xyxyxy")),
-        period=pd.PeriodIndex(range(2014, 2020), freq="Y"),
+        period=pd.PeriodIndex([str(year) for year in range(2014, 2020)], freq="Y"),
         sparse=pd.arrays.SparseArray([0, 0, 1, 0, 2, 0]),
         arrow=arrow([["a"], None, ["b", "c"], [], ["d"], ["e"]]).array,
         struct=arrow([{"a": k} for k in range(6)]).array,
