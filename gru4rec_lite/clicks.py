@@ -9,6 +9,7 @@ nothing, and no input is changed.
 from __future__ import annotations
 
 import numbers
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,7 @@ def read(
         named = f"{session=}, {item=}, {time=}, {keep=}" + (f", {events=}" if event else "")
         raise ValueError(f"{named}: must name different columns")
     some = None if kinds is None else list(dict.fromkeys(map(str, kinds)))
-    frame = read_columns(Path(path).expanduser(), dict(wanted), some, quote, unit)
+    frame = read_columns(Path(os.path.expanduser(path)), dict(wanted), some, quote, unit)
     log = {} if session is None else {"SessionId": _joined([frame[own] for own in sessions])}
     log |= {name: frame[own] for name, own in names.items()} | {own: frame[own] for own in keep}
     return pd.DataFrame(log, copy=False)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
@@ -162,6 +163,10 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
 
 def _decoded(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     kind = _plain_type(column.type)
+    inner = kind.value_type if _is_list(kind) else kind
+    if pa.types.is_nested(inner) and not _is_list(inner):
+        remedy = "name a field of it, or write the column anew as text, integers or times"
+        raise ClickLogError(f"Column {name!r} holds {column.type}, which is no id and no time. Remedy: {remedy}.")
     try:
         return column if kind == column.type else column.cast(kind)
     except pa.ArrowException as error:
@@ -202,7 +207,7 @@ def unfold(table: pa.Table, wanted: Wanted, notes: list[str]) -> tuple[pa.Table,
             )
     if n_empty := int((lengths[items] == 0).sum()):
         notes.append(f"{n_empty:,} of {len(table):,} rows hold no click: their lists in {items!r} are empty")
-    parents = pc.list_parent_indices(table[items].combine_chunks())
+    parents = np.repeat(np.arange(len(table)), lengths[items])  # a missing list may hide values, which none counts
     flat = {
         name: pc.list_flatten(table[name]) if name in lists else table[name].take(parents)
         for name in table.column_names

@@ -228,6 +228,8 @@ def test_a_tilde_is_the_users_folder(tmp_path, monkeypatch):
     write(tmp_path / "log.csv", HEAD + "1,a,1\n")
     assert silently("~/log.csv")["ItemId"].tolist() == ["a"]
     assert silently(Path("~") / "log.csv")["ItemId"].tolist() == ["a"]
+    with pytest.raises(ClickLogError, match=r"There is no click log at .*~nobody-of-this-name/log\.csv.*Remedy"):
+        clicks.read("~nobody-of-this-name/log.csv")
 
 
 @pytest.mark.parametrize("suffix", ["txt", "TXT", "txt.gz"])
@@ -368,6 +370,23 @@ def test_lists_of_every_type_are_unfolded_and_empty_ones_are_counted(tmp_path, k
     with pytest.warns(UserWarning, match=r"2 of 4 rows hold no click: their lists in 'ItemId' are empty"):
         log = clicks.read(tmp_path / "log.parquet")
     assert log.values.tolist() == [[1, "a", 5], [1, "b", 5], [4, "c", 8]]
+
+
+def test_a_missing_list_of_fixed_length_hides_no_clicks(tmp_path):
+    lists = pa.array([["a", "b"], None, ["c", "d"]], pa.list_(pa.string(), 2))
+    pq.write_table(pa.table({"SessionId": [1, 2, 3], "ItemId": lists, "Time": [1, 2, 3]}), tmp_path / "log.parquet")
+    with pytest.warns(UserWarning, match="1 of 3 rows hold no click"):
+        log = clicks.read(tmp_path / "log.parquet")
+    assert log[["SessionId", "ItemId"]].values.tolist() == [[1, "a"], [1, "b"], [3, "c"], [3, "d"]]
+
+
+@pytest.mark.parametrize("items", [
+    pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())), pa.array([{"x": 1}]), pa.array([[{"x": 1}]]),
+])  # fmt: skip
+def test_columns_of_objects_are_refused_by_name(tmp_path, items):
+    pq.write_table(pa.table({"SessionId": [1], "ItemId": items, "Time": [1]}), tmp_path / "log.parquet")
+    with pytest.raises(ClickLogError, match=r"'ItemId' holds (map|struct|list).*, which is no id and no time.*Remedy"):
+        clicks.read(tmp_path / "log.parquet")
 
 
 def test_an_error_in_lists_counts_in_clicks_and_says_so(tmp_path):
