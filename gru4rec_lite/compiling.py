@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from .batching import SessionParallel
+from .caller import warn
 from .network import Network
 
 PAYS_FROM = 10.0  # seconds that compiling must save; it takes 5 to 20 the first time, some 2 when torch remembers it
@@ -62,11 +63,10 @@ class CompiledStep:
         except (Unsupported, torch._dynamo.exc.TorchDynamoException) as error:  # no C++ compiler, a full disk, ...
             self._run = self.as_it_is
             reason = " ".join(str(error).split("\n")[:2]).strip()[:200] or type(error).__name__
-            warnings.warn(
+            warn(
                 f"training runs uncompiled, and more slowly: torch.compile failed here ({reason}). Remedy: install a "
                 f"C++ compiler (g++) and Python's headers, or set compile=False to hide this line",
                 NotCompiled,
-                stacklevel=2,
             )
             return self._run(*arguments)
 

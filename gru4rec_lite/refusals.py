@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import math
 import numbers
-import sys
 import warnings
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from . import caller
+
 FROM_FILE = "; from a file: clicks = pandas.read_csv(…) or read_parquet(…) first, every function takes such a frame"
-PACKAGE = str(Path(__file__).parent)
 Remedy = tuple[str, Callable[[], Any]]  # code, and the same to be tried
 
 
@@ -52,10 +51,7 @@ def refuse(bad: Any, column: pd.Series, complaint: str, remedy: str) -> None:
 
 def warn(bad: np.ndarray, column: pd.Series, complaint: str, remedy: str) -> None:
     """UserWarning in the words of ``refuse``, at the line outside of this package that led here."""
-    frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(described(bad, column, complaint, remedy), stacklevel=level)
+    caller.warn(described(bad, column, complaint, remedy))
 
 
 def described(bad: np.ndarray, column: pd.Series, complaint: str, remedy: str) -> str:

@@ -53,6 +53,11 @@ TESTS_OF = {  # module: its test file
     "clicks": "test_clicks.py",
     "columns": "test_clicks.py",
     "order": "test_clicks.py",
+    "filters": "test_clicks.py",
+    "times": "test_times.py",
+    "timeless": "test_times.py",
+    "ids": "test_ids.py",
+    "frames": "test_frames.py",
 }
 OPTIONS = "-x -q --tb=no -p no:cacheprovider -p no:unraisableexception".split()
 MEMORY = 16 * 2**30  # bytes of addresses that a child may use; torch alone maps some 4 GiB

@@ -18,6 +18,8 @@ from ..recommender import Recommender
 
 SEEDS = (1, 2, 3)
 LOGS = (
+    "frames",
+    "timeless",
     "times",
     "ids",
     "columns",
