@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
@@ -64,6 +65,25 @@ def copies(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def assert_same_bits(actual: Tensor, expected: Tensor) -> None:
     assert_close(actual, expected, rtol=0, atol=0, equal_nan=True)
+
+
+def assert_same_list(found: pd.DataFrame, expected: pd.DataFrame, atol: float = 1e-5) -> None:
+    """Lists (ItemId, score) computed on two ways: equal up to rounding, so that near ties may change places.
+
+    A score is a sum of H products, off by up to H · 2^-24 · |hidden| · |row|: some 1e-6 for the small models of tests.
+    """
+    np.testing.assert_allclose(found["score"], expected["score"], rtol=1e-5, atol=atol)
+    there, last = dict(zip(expected["ItemId"], expected["score"], strict=True)), expected["score"].min()
+    assert found["ItemId"].is_unique
+    for item, score in zip(found["ItemId"], found["score"], strict=True):  # what one list lacks ties with its last
+        assert abs(score - there.get(item, last)) <= 2 * (atol + 1e-5 * abs(score)), item
+
+
+def assert_same_ranks(found: Sequence[float], expected: Sequence[float]) -> None:
+    """Ranks computed on two ways: a near tie, which is rare, moves one by a place."""
+    moved = np.abs(np.asarray(found, dtype=float) - np.asarray(expected, dtype=float))
+    assert moved.max(initial=0) <= 1
+    assert moved.sum() <= 1 + 0.01 * len(moved)
 
 
 def check_glorot(weight: Tensor, n_blocks: int, columns: bool = False) -> None:
