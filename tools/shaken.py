@@ -119,7 +119,8 @@ def environment(seed: int, threads: int) -> dict[str, str]:
     """Of a shaken process. Instructions are not held down, as steady.py does: any machine will do."""
     path = os.pathsep.join(filter(None, [str(ROOT / "tools"), str(ROOT), os.environ.get("PYTHONPATH")]))
     own = {"PYTHONPATH": path, "SHAKEN": f"{seed},{threads}", "OMP_NUM_THREADS": str(threads), "BOOK_POSTERS": "1"}
-    return os.environ | own | {"CUDA_VISIBLE_DEVICES": "", "TQDM_DISABLE": "1"}
+    # threads that wait asleep leave the processor to others: two on a busy machine would spin for each other
+    return os.environ | own | {"OMP_WAIT_POLICY": "passive", "CUDA_VISIBLE_DEVICES": "", "TQDM_DISABLE": "1"}
 
 
 def run_notebook(path: Path, seed: int, threads: int, keep: Path | None = None) -> list[str]:
