@@ -82,7 +82,7 @@ def _product(name: str, kernel: Callable[..., Any], factors: Any, seed: int) -> 
     """The operation by torch's own kernel, and its result times the noise."""
     import torch
 
-    starts: dict[tuple, int] = {}
+    noise: dict[tuple, Any] = {}  # views of the factors, where these are enough
 
     def product(keyset: Any, *args: Any, **kwargs: Any) -> Any:
         out = kernel(keyset, *args, **kwargs)
@@ -90,13 +90,14 @@ def _product(name: str, kernel: Callable[..., Any], factors: Any, seed: int) -> 
             return out
         COUNT[name] += 1
         key = (torch.get_num_threads(), *((a.shape, a.stride()) for a in args if isinstance(a, torch.Tensor)))
-        if key not in starts:
-            text = repr((seed, name, key)).encode()
-            starts[key] = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) % POOL
-        size, noise = out.numel(), factors[starts[key] :]
+        if key in noise:
+            return out.mul_(noise[key])
+        text, size = repr((seed, name, key)).encode(), out.numel()
+        first = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) % POOL
         if size > POOL:
-            noise = noise[:POOL].repeat(-(-size // POOL))
-        return out.mul_(noise[:size].view(out.shape))
+            return out.mul_(factors[first : first + POOL].repeat(-(-size // POOL))[:size].view(out.shape))
+        noise[key] = factors[first : first + size].view(out.shape)
+        return out.mul_(noise[key])
 
     return product
 
