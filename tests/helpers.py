@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,6 +12,9 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
+
+
+in_two_processes = pytest.mark.skipif("SHAKEN" in os.environ, reason="arithmetic is shaken in the first process only")
 
 
 def catches(check: Callable, *broken) -> None:

@@ -40,7 +40,7 @@ ROOT = Path(__file__).parents[1]
 CHAPTERS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "book").glob("*.ipynb"))
 SNIPPETS = "tests/book/test_faq.py"  # the code of pages
 OF_MODELS = """audit baselines batching bpr_mf cells compiling determinism evaluation exercises exercises_gates
-    exercises_losses exercises_museum exercises_network exercises_sampling files gru4rec interrupted losses museum
+    exercises_losses exercises_museum exercises_network exercises_sampling files gru4rec losses museum
     network optim packed products properties recommender settings training widgets_network""".split()
 TESTS = [f"tests/test_{name}.py" for name in OF_MODELS]
 CHEAP = [SNIPPETS, *(f"tests/test_{name}.py" for name in ("gru4rec", "network", "packed", "recommender", "training"))]
