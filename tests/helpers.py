@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 
-
 in_two_processes = pytest.mark.skipif("SHAKEN" in os.environ, reason="arithmetic is shaken in the first process only")
 
 
