@@ -4,6 +4,7 @@
 # make refresh   run the chapters and store their outputs; fill in solutions, numbers, install cells
 # make bench     measure speed against others (25 minutes on two quiet cores), draw it
 # make mutate    break the package in small ways and see whether the tests notice (an hour or two; MODULES=losses for one)
+# make shake     chapters, snippets and tests with every product a few last digits off, as on ten other machines (hours)
 # make results   make the tables of the book anew (hours; what is fresh is kept)
 # make check     lint, types, tidy notebooks (seconds)
 #
@@ -22,7 +23,7 @@ ifneq ($(PYTHON),)
   endif
   $(shell [ "$$("$(FOUND)" -V)" = "$$($(PY) -V 2>&1)" ] || rm -rf .venv)
 endif
-.PHONY: help book test lab refresh bench mutate results check
+.PHONY: help book test lab refresh bench mutate shake results check
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -57,6 +58,9 @@ mutate: .venv/ready
 	@$(PY) -W ignore -c "import mutmut" 2>/dev/null || \
 	  $(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation -c requirements.txt -e '.[mutate]'
 	@$(PY) tools/mutate.py $(MODULES)
+
+shake: .venv/ready
+	@$(PY) tools/shaken.py
 
 results: .venv/ready
 	@for name in tune training batching table1 losses cells embeddings samples parameters alphas logq negatives \

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
@@ -13,6 +15,8 @@ from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gru4rec_lite.training import generator
+
+in_two_processes = pytest.mark.skipif("SHAKEN" in os.environ, reason="arithmetic is shaken in the first process only")
 
 
 def catches(check: Callable, *broken) -> None:
@@ -75,6 +79,38 @@ def copies(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def assert_same_bits(actual: Tensor, expected: Tensor) -> None:
     assert_close(actual, expected, rtol=0, atol=0, equal_nan=True)
+
+
+def assert_same_list(found: pd.DataFrame, expected: pd.DataFrame, atol: float = 1e-5) -> None:
+    """Lists (ItemId, score) computed on two ways: equal up to rounding, so that near ties may change places.
+
+    A score is a sum of H products, off by up to H · 2^-24 · |hidden| · |row|: some 1e-6 for the small models of tests.
+    """
+    np.testing.assert_allclose(found["score"], expected["score"], rtol=1e-5, atol=atol)
+    there, last = dict(zip(expected["ItemId"], expected["score"], strict=True)), expected["score"].min()
+    assert found["ItemId"].is_unique
+    for item, score in zip(found["ItemId"], found["score"], strict=True):  # what one list lacks ties with its last
+        assert abs(score - there.get(item, last)) <= 2 * (atol + 1e-5 * abs(score)), item
+
+
+def in_order(items: Sequence[str], ranked: pd.DataFrame, atol: float = 1e-5) -> bool:
+    """Whether these lead a whole list (ItemId, score) in its order, near ties aside: of what was computed elsewhere."""
+    scores = pd.Series(ranked["score"].to_numpy(), ranked["ItemId"].astype(str))
+    rest = scores.drop(list(items)).max() if len(items) < len(scores) else -np.inf
+    return len(set(items)) == len(items) and bool((np.diff([*scores[list(items)], rest]) <= atol).all())
+
+
+def near_ties_aside(found: Sequence[float], expected: Sequence[float]) -> bool:
+    """Whether places in a list agree, but for two neighbours that may have changed theirs."""
+    moved = np.abs(np.subtract(found, expected))
+    return bool(moved.max(initial=0) <= 1 and moved.sum() <= 2)
+
+
+def assert_same_ranks(found: Sequence[float], expected: Sequence[float]) -> None:
+    """Ranks computed on two ways: a near tie, which is rare, moves one by a place."""
+    moved = np.abs(np.asarray(found, dtype=float) - np.asarray(expected, dtype=float))
+    assert moved.max(initial=0) <= 1
+    assert moved.sum() <= 1 + 0.01 * len(moved)
 
 
 def check_glorot(weight: Tensor, n_blocks: int, columns: bool = False) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers import catches
+from helpers import catches, in_two_processes
 from logs import ByLastClick, random_log, tiny
 
 import gru4rec_lite as g4r
@@ -125,6 +125,7 @@ def test_a_second_time_and_amid_other_random_use_everything_is_the_same(here):
     assert differing(here, with_other_random_use()) == []
 
 
+@in_two_processes
 def test_another_process_comes_to_the_same(here):
     # text is hashed with another seed there, so the order of sets differs
     hash_seed = "1" if os.environ.get("PYTHONHASHSEED", "random") != "1" else "2"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import shaken
 import torch
 from helpers import said
 
@@ -164,3 +165,14 @@ def test_the_solution_of_chapter_6_is_what_training_does():
     state, lanes = torch.rand(4, 3), torch.tensor([1, 3])
     resets = torch.tensor([True, False])
     assert torch.equal(solutions.carry(state, lanes, resets), torch.stack([torch.zeros(3), state[3]]))
+
+
+@pytest.mark.skipif(not hasattr(torch.library, "get_kernel"), reason="this PyTorch does not hand out its own kernels")
+def test_a_state_that_is_moved_by_a_product_is_right_on_every_machine(capsys):
+    def by_product(state, lanes, resets):
+        return (torch.eye(len(state))[lanes] @ state) * ~resets[:, None]
+
+    with shaken.shaken(seed=1):
+        assert said(capsys, exercises.batching_carry, by_product).startswith("Right")
+    in_float64 = said(capsys, exercises.batching_carry, lambda *case: solutions.carry(*case).double())
+    assert in_float64.startswith("Right")

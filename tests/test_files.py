@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from helpers import in_two_processes
 from logs import all_scores, random_log, tiny
 from logs import click_log as click_log_of
 from safetensors.torch import load_file, save_file
@@ -101,6 +102,7 @@ def test_a_loaded_model_scores_the_same_bit_for_bit(tmp_path, cell, embedding):
     assert repr(loaded) == repr(model)  # all settings
 
 
+@in_two_processes
 def test_a_new_process_gives_the_same_scores_and_settings(model, path, tmp_path):
     script = """
 import sys, numpy as np, torch

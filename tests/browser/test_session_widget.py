@@ -56,13 +56,17 @@ def check(widget, model, session: list[str], before: list[str]) -> None:
     expected = model.recommend(session, k=len(model.items))
     shares = np.exp(expected["score"] - expected["score"].max())
     shares = (100 * shares / shares.sum())[:10]
-    assert listed(widget) == expected["ItemId"][:10].tolist()
+    top, scores = listed(widget), expected.set_index("ItemId")["score"]
+    assert len(set(top)) == 10
+    assert (np.diff([*scores[top], scores.drop(top).max()]) < 1e-5).all()  # in order, near ties either way
     told = [float(text.rstrip(" %")) for text in widget.locator(".g4r-top em").all_inner_texts()]
     assert told == pytest.approx(shares.tolist(), abs=0.051)
     if clicked(widget):
         then = model.recommend(before, k=len(model.items))["ItemId"].tolist()
         rose = widget.locator(".g4r-moved").evaluate_all("(all) => all.map((m) => Number(m.dataset.rose))")
-        assert rose == [then.index(item) - place for place, item in enumerate(listed(widget))]
+        moved = np.abs(np.subtract(rose, [then.index(item) - place for place, item in enumerate(top)]))
+        assert moved.max() <= 1  # by such a tie
+        assert moved.sum() <= 2
     bars = widget.locator('[data-vector="h"] rect[data-v]').evaluate_all("(all) => all.map((b) => Number(b.dataset.v))")
     np.testing.assert_allclose(bars, torch_state(model, session), atol=2e-4)
 
