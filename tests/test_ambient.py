@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
 import threading
 import time
@@ -41,13 +40,14 @@ def switched(switch, value, back):
 
 @contextlib.contextmanager
 def in_time_zone(name):
-    before = os.environ.get("TZ")
-    with switched(lambda zone: os.environ.update(TZ=zone), name, before or "UTC"):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", name)
         time.tzset()
-        yield
-    if before is None:
-        del os.environ["TZ"]
-    time.tzset()
+        try:
+            yield
+        finally:
+            patch.undo()
+            time.tzset()
 
 
 @contextlib.contextmanager
@@ -346,6 +346,18 @@ def test_modes_are_the_callers_again_between_two_blocks_and_after_an_error():
         with pytest.raises(KeyError):
             Model().fails()
         assert callers_state() == outside
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda", "mps"])
+def test_no_kind_of_autocast_is_left_on_for_fit_may_move_a_model_to_another_device(kind):
+    before = torch.is_autocast_enabled(kind)
+    torch.set_autocast_enabled(kind, True)  # torch.autocast would look for the device
+    try:
+        with ambient.own_modes(grad=True, device="cpu"):
+            assert not torch.is_autocast_enabled(kind)
+        assert torch.is_autocast_enabled(kind)
+    finally:
+        torch.set_autocast_enabled(kind, before)
 
 
 def test_a_model_that_was_trained_or_loaded_in_inference_mode_can_be_trained_further(log, file):
