@@ -20,7 +20,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 @contextmanager
 def own_modes(grad: bool, device: str = "cpu") -> Iterator[None]:
-    """No autocast (on ``device`` and on the usual ones: ``fit`` may move a model), no inference mode, gradients as said."""
+    """No autocast, no inference mode, gradients as said; on the usual devices, too, for ``fit`` may move a model."""
     with ExitStack() as modes:
         modes.enter_context(torch.inference_mode(False))
         modes.enter_context(torch.set_grad_enabled(grad))

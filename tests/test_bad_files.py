@@ -94,7 +94,7 @@ FILES: dict[str, tuple[str, bytes | str, str]] = {  # what is wrong -> file name
     "gz cut to a header": ("log.csv.gz", gzip.compress(LONG.encode())[:9], "cannot be read: Truncated.*Remedy"),
     "gz with another sum": ("log.csv.gz", gzip.compress(GOOD.encode())[:-8] + bytes(8), "cannot be read: .*incorrect"),
     "zip with a password": ("log.zip", zip_that_says(zipped(log=GOOD), 6, 8, 1), "cannot be read: .*encrypted.*Remedy"),
-    "zip of an unknown kind": ("log.zip", zip_that_says(zipped(log=GOOD), 8, 10, 9), "cannot be read: .*compression.*Remedy"),
+    "zip of an unknown kind": ("log.zip", zip_that_says(zipped(log=GOOD), 8, 10, 9), "cannot be read: .*method.*Remedy"),
     "zip damaged inside": ("log.zip", damaged_zip(), "cannot be read: .*decompressing.*Remedy"),
     "zip cut short": ("log.zip", zipped(log=GOOD)[:40], "cannot be read: File is not a zip file.*Remedy"),
     "zip with another sum": ("log.zip", zipped(log=GOOD).replace(b"1,b,1", b"1,b,9"), "cannot be read: Bad CRC-32"),
