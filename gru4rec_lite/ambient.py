@@ -11,27 +11,29 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
+
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 @contextmanager
 def own_modes(grad: bool, device: str = "cpu") -> Iterator[None]:
-    """No autocast (on the CPU and on ``device``), no inference mode, gradients as said."""
+    """No autocast, no inference mode, gradients as said; on the usual devices, too, for ``fit`` may move a model."""
     with ExitStack() as modes:
         modes.enter_context(torch.inference_mode(False))
         modes.enter_context(torch.set_grad_enabled(grad))
-        for kind in {"cpu", device}:
+        for kind in {"cpu", "cuda", "mps", device}:
             if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
                 modes.enter_context(torch.autocast(kind, enabled=False))
         yield
 
 
-def undisturbed(grad: bool = False) -> Callable[[Callable], Callable]:
+def undisturbed(grad: bool = False) -> Callable[[Method], Method]:
     """Decorator of a model's methods: they run in `own_modes`; one that yields gives them back at each yield."""
 
-    def decorate(method: Callable) -> Callable:
+    def decorate(method: Method) -> Method:
         @functools.wraps(method)
         def call(self, *args: Any, **named: Any) -> Any:
             with own_modes(grad, _kind(self)):
@@ -48,7 +50,7 @@ def undisturbed(grad: bool = False) -> Callable[[Callable], Callable]:
                         return
                 yield value
 
-        return iterate if inspect.isgeneratorfunction(method) else call
+        return cast(Method, iterate if inspect.isgeneratorfunction(method) else call)
 
     return decorate
 

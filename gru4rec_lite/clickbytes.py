@@ -32,7 +32,10 @@ def open_bytes(path: Path) -> IO[bytes]:
     """The bytes of a file of text, unpacked."""
     kind = path.suffix.lower()
     if kind == ".zip":
-        return zipfile.ZipFile(path).open(_members(path)[0])
+        try:
+            return zipfile.ZipFile(path).open(_members(path)[0])
+        except RuntimeError as error:  # a password, or a way to pack that Python does not know
+            raise zipfile.BadZipFile(str(error)) from error
     return pa.input_stream(path, compression="gzip" if kind == ".gz" else None)
 
 

@@ -6,6 +6,7 @@ Text is text until it is known that every id is an integer; a column with a type
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -61,7 +62,7 @@ def read_columns(
         frame = check(frame, ids, (times or [ORDER])[0])
     except ClickLogError as error:
         raise ClickLogError(f"{error}{counted if 'First bad row' in str(error) else ''}") from error.__cause__
-    except (OSError, zipfile.BadZipFile, pa.ArrowException) as error:
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, pa.ArrowException) as error:
         remedy = "repair the file, or save it again as UTF-8"
         raise ClickLogError(f"{path} cannot be read: {error}. Remedy: {remedy}.") from error
     for note in notes:

@@ -9,7 +9,6 @@ nothing, and no input is changed.
 from __future__ import annotations
 
 import numbers
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .checks import require_flag, require_one_of, require_path, require_that
+from .checks import as_path, require_flag, require_one_of, require_that
 from .clickfile import ORDER, read_columns
 from .clickvalues import UNITS
 from .columns import COLUMNS, ClickLogError, check, checked, numbered, rows_kept, seconds
@@ -68,7 +67,7 @@ def read(
     Raises:
         ClickLogError: there is no such file, a column is missing, a row cannot be used.
     """
-    require_path("path", path)
+    path = as_path("path", path)
     _check_names(session, item, time, keep, events)
     require_that(
         "quote", quote, quote is None or _is_mark(quote), "one ASCII character that no value is cut by, or None"
@@ -88,7 +87,7 @@ def read(
         named = f"{session=}, {item=}, {time=}, {keep=}" + (f", {events=}" if event else "")
         raise ValueError(f"{named}: must name different columns")
     some = None if kinds is None else list(dict.fromkeys(map(str, kinds)))
-    frame = read_columns(Path(os.path.expanduser(path)), dict(wanted), some, quote, unit)
+    frame = read_columns(path, dict(wanted), some, quote, unit)
     log = {} if session is None else {"SessionId": _joined([frame[own] for own in sessions])}
     log |= {name: frame[own] for name, own in names.items()} | {own: frame[own] for own in keep}
     return pd.DataFrame(log, copy=False)

@@ -48,6 +48,7 @@ def _parts(folder: Path) -> list[Path]:
             f"There is no click log at {folder.absolute()}, which is a folder, {holds}. Remedy: check "
             f"path={str(folder)!r}; in a folder of parts all files end in .parquet."
         )
+    there.sort(key=lambda one: one.name)  # part-1 and part-01 are one number, and a folder has no order of its own
     return sorted(there, key=lambda one: [(len(n), n) if n.isdigit() else (0, n) for n in _digits(one.name)])
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .columns import ClickLogError, in_one_piece, refuse
+from .timeless import REREAD
 
 UNITS = {"s": 1, "ms": 1000, "us": 10**6, "ns": 10**9}
 FAR = 4_102_444_800  # the first second of the year 2100
@@ -48,7 +49,13 @@ def parse_times(column: pa.ChunkedArray, name: str, unit: str, notes: list[str])
     if unit == "s":
         return times
     if times.dtype.kind not in "iuf":
-        raise ClickLogError(f"Column {name!r} holds dates, which {unit=} says nothing about. Remedy: unit='s'.")
+        kind = "dates" if times.dtype.kind == "M" else column.type
+        raise ClickLogError(f"Column {name!r} holds {kind}, which {unit=} says nothing about. Remedy: unit='s'.")
+    if times.dtype.kind == "f" and times.dtype.itemsize < 8:
+        largest = times.abs().max()
+        apart = float(np.spacing(largest)) / UNITS[unit]
+        coarse = f"is a {times.dtype}, and such times lie {apart:g} s apart: which click came first is lost"
+        refuse((times.abs() == largest) & (apart > 1), times, coarse, REREAD.format(name, "float64"))
     scaled = times.astype("float64") / UNITS[unit]
     far = (scaled.abs() > FAR).fillna(False)
     refuse(far, times, f"is beyond the year 2100, if it counts {unit}", "set unit=… to what the column counts")

@@ -51,7 +51,7 @@ def prepare(
     frame, times = checked(clicks)
     (session, session_ids), (item, item_ids) = numbered(frame["SessionId"]), numbered(frame["ItemId"])
     has_events = list(frame.columns).count("Event") == 1
-    event = pd.factorize(frame["Event"], use_na_sentinel=False)[0] if has_events else None
+    event = _kinds(frame["Event"]) if has_events else None
     reasons = {
         "drop_duplicates": "rows that stand twice",
         "drop_repeats": "immediate repeats" + (" (of item and Event)" if has_events else ""),
@@ -98,6 +98,14 @@ def prepare(
         tied += f"; {doubled:,} stand twice (equal in {equal}): drop_duplicates=True drops them" if doubled else ""
         print(f"kept {len(result):,} of {len(frame):,} clicks; dropped {losses}{tied}")
     return result
+
+
+def _kinds(events: pd.Series) -> np.ndarray:
+    """``(n,)`` integer number of each row's event; a missing one is a kind, too."""
+    try:
+        return pd.factorize(events, use_na_sentinel=False)[0]
+    except TypeError:  # lists and dicts, which this package did not make
+        return pd.factorize(events.map(repr))[0]
 
 
 @dataclass

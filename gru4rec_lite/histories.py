@@ -14,7 +14,7 @@ from torch import Tensor
 
 from . import clicks as click_log
 from .caller import warn
-from .checks import require_id, require_that, shown
+from .checks import require_that, shown
 
 UNKNOWN = -1  # the number of an item that is not in the item index
 ON_UNKNOWN = ("warn", "ignore", "raise")
@@ -122,13 +122,6 @@ def check_sessions(sessions: Any, times: Any) -> None:
         require_that("times", times, is_list, "a list of times for each history")
         if len(times) != len(sessions):
             raise ValueError(f"times: {len(times)} of them for {len(sessions)} histories; give one list for each")
-
-
-def check_click(item: Any, time: Any) -> None:
-    """ValueError before anything is noted down: a click that cannot be scored would spoil the stream for good."""
-    require_id("item", item)
-    if time is not None:
-        seconds([time], 1, 1)
 
 
 def _check_times(times: Any, n_clicks: int) -> None:

@@ -11,7 +11,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 
 def settings_of(cls: type) -> list[str]:
@@ -59,7 +59,7 @@ class Spelt:
 
     __signature__ = _OfTheInit()
 
-    def __new__(cls, *args: Any, **settings: Any):
+    def __new__(cls, *args: Any, **settings: Any) -> Self:
         if cls.__init__ is object.__init__ and args:
             raise TypeError(f"{cls.__name__}() takes no arguments")
         parameters = inspect.signature(cls.__init__).parameters if settings else {}

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from .checks import require_list, require_one_of, require_whole
-from .histories import ON_UNKNOWN, check_click, seconds
+from .checks import require_id, require_list, require_one_of, require_whole
+from .histories import ON_UNKNOWN, seconds
 
 
 class Stream:
@@ -34,9 +34,9 @@ class Stream:
 
         Raises ValueError for what cannot be a click; it is not noted down then.
         """
-        check_click(item, time)
-        number = int(self.model._numbers([item], unknown)[0])
+        require_id("item", item)
         at = self.model.clock if time is None else seconds([time], 1, 1)[0]
+        number = int(self.model._numbers([item], unknown)[0])  # what cannot be a click is not noted: all is checked
         self.history.append(item)
         self.times.append(at)
         self._clicked(number)

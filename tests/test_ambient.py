@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
 import threading
 import time
@@ -20,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from helpers import assert_same_ranks
 from torch.overrides import TorchFunctionMode
 from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
@@ -41,13 +41,14 @@ def switched(switch, value, back):
 
 @contextlib.contextmanager
 def in_time_zone(name):
-    before = os.environ.get("TZ")
-    with switched(lambda zone: os.environ.update(TZ=zone), name, before or "UTC"):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", name)
         time.tzset()
-        yield
-    if before is None:
-        del os.environ["TZ"]
-    time.tzset()
+        try:
+            yield
+        finally:
+            patch.undo()
+            time.tzset()
 
 
 @contextlib.contextmanager
@@ -236,9 +237,14 @@ def test_another_arithmetic_moves_results_by_rounding_alone(state, deed, calm, l
         before = callers_state()
         found = deed(*log, file)
         assert callers_state() == before
-    if deed in (evaluated, fitted_baselines):  # a rank may change where two scores are all but equal
+    if state == "faster products":  # in bfloat16 where the processor has it: three digits
+        assert all(t.double().isfinite().all() for t in found.values())
+    elif deed is evaluated:  # a rank may change where two scores are all but equal, and moves a metric by 1/36
+        assert_same_ranks(found["ranks"], calm[deed]["ranks"])
+        assert_close(found["low"], calm[deed]["low"], rtol=0, atol=0.03)
+    elif deed is fitted_baselines:
         for name, ranks in found.items():
-            assert (ranks != calm[deed][name]).double().mean() < 0.02, name
+            assert_same_ranks(ranks, calm[deed][name])
     else:
         assert_close(found, calm[deed], rtol=1e-3, atol=1e-3)
 
@@ -346,6 +352,18 @@ def test_modes_are_the_callers_again_between_two_blocks_and_after_an_error():
         with pytest.raises(KeyError):
             Model().fails()
         assert callers_state() == outside
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda", "mps"])
+def test_no_kind_of_autocast_is_left_on_for_fit_may_move_a_model_to_another_device(kind):
+    before = torch.is_autocast_enabled(kind)
+    torch.set_autocast_enabled(kind, True)  # torch.autocast would look for the device
+    try:
+        with ambient.own_modes(grad=True, device="cpu"):
+            assert not torch.is_autocast_enabled(kind)
+        assert torch.is_autocast_enabled(kind)
+    finally:
+        torch.set_autocast_enabled(kind, before)
 
 
 def test_a_model_that_was_trained_or_loaded_in_inference_mode_can_be_trained_further(log, file):

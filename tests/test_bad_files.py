@@ -47,6 +47,22 @@ def zipped(**members: str) -> bytes:
     return file.getvalue()
 
 
+def zip_that_says(archive: bytes, local: int, central: int, value: int) -> bytes:
+    """The archive with a byte set in both headers of its one file."""
+    changed = bytearray(archive)
+    changed[local] = changed[archive.index(b"PK\x01\x02") + central] = value
+    return bytes(changed)
+
+
+def damaged_zip() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("log.csv", LONG)
+    content = bytearray(file.getvalue())
+    content[2000:2100] = bytes(100)
+    return bytes(content)
+
+
 FILES: dict[str, tuple[str, bytes | str, str]] = {  # what is wrong -> file name, content, what must be said
     # absent, or empty
     "empty": ("log.csv", "", "'SessionId' is missing: the log has no column at all.*in its first line"),
@@ -77,6 +93,9 @@ FILES: dict[str, tuple[str, bytes | str, str]] = {  # what is wrong -> file name
     "gz cut short": ("log.csv.gz", gzip.compress(LONG.encode())[:-2000], "cannot be read: Truncated.*Remedy"),
     "gz cut to a header": ("log.csv.gz", gzip.compress(LONG.encode())[:9], "cannot be read: Truncated.*Remedy"),
     "gz with another sum": ("log.csv.gz", gzip.compress(GOOD.encode())[:-8] + bytes(8), "cannot be read: .*incorrect"),
+    "zip with a password": ("log.zip", zip_that_says(zipped(log=GOOD), 6, 8, 1), "cannot be read: .*encrypted.*Remedy"),
+    "zip of another kind": ("log.zip", zip_that_says(zipped(log=GOOD), 8, 10, 9), "cannot be read: .*method.*Remedy"),
+    "zip damaged inside": ("log.zip", damaged_zip(), "cannot be read: .*decompressing.*Remedy"),
     "zip cut short": ("log.zip", zipped(log=GOOD)[:40], "cannot be read: File is not a zip file.*Remedy"),
     "zip with another sum": ("log.zip", zipped(log=GOOD).replace(b"1,b,1", b"1,b,9"), "cannot be read: Bad CRC-32"),
     "parquet cut short": ("log.parquet", parquet()[:-30], "cannot be read: Parquet magic bytes.*Remedy"),
@@ -194,7 +213,9 @@ def test_a_path_that_is_none_is_refused_by_name(path):
 
 def test_a_setting_to_replace_that_does_not_exist_is_named_and_not_called_damage(tmp_path):
     tiny(n_epochs=1).fit(LOG, progress=False).save(tmp_path / "model")
-    with pytest.raises(ValueError, match=r"^devise='cpu': GRU4Rec has no such setting; must be one of layers,.*device"):
+    with pytest.raises(
+        ValueError, match=r"^devise='cpu': GRU4Rec has no such setting; did you mean 'device'\? must be"
+    ):
         g4r.GRU4Rec.load(tmp_path / "model", devise="cpu")
     with pytest.raises(ValueError, match=r"^device='gpu': must be 'auto', 'cpu' or a device"):
         g4r.GRU4Rec.load(tmp_path / "model", device="gpu")

@@ -1240,3 +1240,9 @@ def test_encoded_times_are_seconds_in_double_precision(dtype):
     encoded = clicks.encode(log)
     assert encoded.times.dtype == np.float64
     assert encoded.times.tolist() == [10.0, 20.0, 30.0, 40.0]
+
+
+@pytest.mark.parametrize("kinds", [[["view"], ["view"], ["cart"], None], [{"a": 1}, {"a": 1}, {"a": 2}, 3]])
+def test_an_event_that_is_no_plain_value_is_told_from_another_by_what_it_says(kinds):
+    log = pd.DataFrame({"SessionId": 1, "ItemId": "a", "Time": range(4), "Event": kinds})
+    assert clicks.prepare(log, drop_repeats=True, verbose=False)["Time"].tolist() == [0, 2, 3]

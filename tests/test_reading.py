@@ -275,6 +275,16 @@ def test_parts_may_hold_integers_of_other_widths_and_other_columns(tmp_path):
     assert silently(parts(tmp_path / "log", [PARTS[0], narrow]))["SessionId"].tolist() == [0, 0, 1, 1]
 
 
+def test_parts_of_one_number_come_in_order_of_name(tmp_path, monkeypatch):
+    """A folder has no order of its own."""
+    names = ["part-01.parquet", "part-1.parquet", "part-001.parquet"]
+    for time, name in enumerate(names):
+        pd.DataFrame({"SessionId": 1, "ItemId": [name], "Time": time}).to_parquet(tmp_path / name)
+    for order in (names, names[::-1]):
+        monkeypatch.setattr(type(tmp_path), "iterdir", lambda self, order=order: iter([self / name for name in order]))
+        assert silently(tmp_path)["ItemId"].tolist() == sorted(names)
+
+
 @pytest.mark.parametrize("other", ["part-2.csv", "more/part.parquet", "readme.txt"])
 def test_nothing_in_a_folder_of_parts_is_passed_over_without_a_word(tmp_path, other):
     folder = parts(tmp_path / "log", PARTS[:2])
@@ -562,6 +572,19 @@ def test_a_unit_that_makes_nonsense_is_refused(tmp_path):
         clicks.read(mixed)
     with pytest.raises(ClickLogError, match=r"'Time' holds dates, which unit='ms' says nothing about.*unit='s'"):
         clicks.read(write(path, HEAD + "1,a,2014-10-30\n"), unit="ms")
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_a_unit_gives_coarse_floats_no_digits_back(tmp_path, unit):
+    """Two float32 of today lie 2^17 ms apart, 2^27 us, 2^37 ns."""
+    times = (1396867869 + np.arange(50.0)) * {"ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
+    frame = pd.DataFrame({"SessionId": 1, "ItemId": range(50), "Time": times.astype(np.float32)})
+    frame.to_parquet(tmp_path / "log.parquet")
+    with pytest.raises(ClickLogError, match=r"'Time': .* is a float32, and such times lie 13\d.\d+ s apart.*float64"):
+        clicks.read(tmp_path / "log.parquet", unit=unit)
+    frame.assign(Time=np.arange(50, dtype=np.float32)).to_parquet(tmp_path / "log.parquet")  # of a clock of one's own
+    factor = {"ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
+    assert silently(tmp_path / "log.parquet", unit=unit)["Time"].tolist() == (np.arange(50) / factor).tolist()
 
 
 ZONES = {

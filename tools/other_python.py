@@ -33,7 +33,7 @@ TESTS = (
 
 
 def other() -> str | None:
-    """The newest Python here that is not of this one's version, with packages to be had for it."""
+    """The newest Python here that is not of this one's version."""
     for name in NEWEST_FIRST:
         found = subprocess.run([ROOT / "tools/find_python.sh", name], capture_output=True, text=True)
         if found.returncode == 0 and name != "python{}.{}".format(*sys.version_info):
@@ -78,6 +78,14 @@ def test(folder: Path) -> int:
     return subprocess.run(command, cwd=ROOT, env=environment).returncode
 
 
+def main(command: str, folder: Path) -> int:
+    """The exit status: 0 if there is an environment, or if its tests pass."""
+    if command == "test":
+        return test(folder)
+    why = install(folder)
+    print(why)
+    return 1 if why else 0  # and not sys.exit(why), which takes "" for a failure, too
+
+
 if __name__ == "__main__":
-    folder = Path(sys.argv[2]).absolute()
-    sys.exit(install(folder) if sys.argv[1] == "install" else test(folder))
+    sys.exit(main(sys.argv[1], Path(sys.argv[2]).absolute()))

@@ -230,6 +230,14 @@ def test_an_other_python_whose_packages_are_not_to_be_had_is_skipped_in_one_line
     assert re.fullmatch(r"skipped: less than .* GB are free .*", other_python.install(tmp_path / "third"))
 
 
+@pytest.mark.parametrize(("why", "status"), [("", 0), ("skipped: there is none", 1)])
+def test_the_exit_status_says_whether_there_is_another_python(why, status, monkeypatch, capsys):
+    """CI runs the tests there if it is 0."""
+    monkeypatch.setattr(other_python, "install", lambda folder: why)
+    assert other_python.main("install", Path("other")) == status
+    assert capsys.readouterr().out.splitlines()[-1] == why
+
+
 def test_the_other_python_gets_the_versions_of_this_one():
     assert len(other_python.pins()) == len(other_python.WANTED)
     assert all("==" in pin for pin in other_python.pins())
