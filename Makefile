@@ -16,7 +16,8 @@ PYTHON ?=
 PY := .venv/bin/python
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-ifneq ($(PYTHON),)
+# Another Python, said on the command line of a target that needs one, gets a .venv of its own kind.
+ifeq ($(origin PYTHON)$(filter help,$(or $(MAKECMDGOALS),help)),command line)
   FOUND := $(shell tools/find_python.sh "$(PYTHON)")
   ifeq ($(FOUND),)
     $(error PYTHON=$(PYTHON) does not run)

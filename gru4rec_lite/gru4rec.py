@@ -90,14 +90,18 @@ class GRU4Rec(Recommender):
     device: str = "auto"
 
     def __post_init__(self):
-        self._read_settings()  # a wrong one is refused at once
+        self._check_settings()
+        self._settle()
         self._history: list[dict[str, float]] = []
 
-    def _read_settings(self) -> None:
-        """Check the settings as they are now, and settle what they leave open."""
+    def _check_settings(self) -> None:
         for setting in fields(self):
             setattr(self, setting.name, settings.plain(getattr(self, setting.name)))
         settings.check(self)
+        settings.find_device(self.device)
+
+    def _settle(self) -> None:
+        """What the settings leave open."""
         self._device = settings.find_device(self.device)
         self._output = self.output
         if self.output == "auto":
@@ -126,7 +130,8 @@ class GRU4Rec(Recommender):
             valid: a later log, evaluated after each epoch.
             progress: show a bar, and print a line per epoch.
             checkpoint: file to write after each epoch; one of an earlier training is replaced then, with a warning.
-            resume: go on from that file where there is one, to the same weights as without the interruption.
+            resume: go on from that file where there is one, to the weights of a run that was never stopped (to the bit on
+                the same machine, with the same threads and torch).
             keep_best: end with the weights of the epoch whose validation MRR@20 was best, not those of the last.
 
         Raises:
@@ -142,9 +147,9 @@ class GRU4Rec(Recommender):
             raise ValueError("keep_best=True: needs a validation log, fit(train, valid=...)")
         if resume and checkpoint is None:
             raise ValueError("resume=True: needs the file to go on from, fit(..., checkpoint=path)")
-        self._read_settings()
+        self._check_settings()
         log = click_log.encode(train)
-        plan = SessionParallel(log.items, log.offsets, self.batch_size, self._device)
+        plan = SessionParallel(log.items, log.offsets, self.batch_size, settings.find_device(self.device))
         if len(plan) == 0:
             raise click_log.ClickLogError(
                 "column SessionId: every session has one click, so there is no next click to learn from; "
@@ -237,6 +242,7 @@ class GRU4Rec(Recommender):
         self.network.load_state_dict(tensors)
 
     def _build(self) -> None:
+        self._settle()
         self._learned_with = asdict(self)
         self.network = Network(
             len(self.items), self.layers, self.cell, self.embedding, self.embedding_size,

@@ -149,8 +149,14 @@ class Recommender(Spelt):
             f"{type(self).__name__} says nothing of how to load it: implement tensors() and restore()"
         )
 
+    def __post_init__(self):
+        self._check_settings()
+
+    def _check_settings(self) -> None:
+        """ValueError for a setting out of range: when the model is made, and at `fit`, for they may be changed."""
+
     def _settings_to_save(self) -> dict[str, Any]:
-        """What `save` writes beside the tensors: the settings that the model learned with."""
+        """What `save` writes beside the tensors, so that `load` gives the same scores."""
         return {name: getattr(self, name) for name in settings_of(type(self))}
 
     def save(self, path: str | Path) -> None:

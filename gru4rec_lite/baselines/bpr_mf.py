@@ -49,7 +49,7 @@ class BPRMF(ByHistory):
     batch_size: int = 32
     seed: int = 42
 
-    def __post_init__(self):
+    def _check_settings(self) -> None:
         for name in ("n_factors", "n_epochs", "batch_size"):
             require_whole(name, getattr(self, name))
         require_whole("seed", self.seed, 0)
@@ -57,7 +57,7 @@ class BPRMF(ByHistory):
         require_number("regularisation", self.regularisation, 0)
 
     def fit(self, train: pd.DataFrame) -> Self:
-        self.__post_init__()  # settings may have been changed since
+        self._check_settings()
         log = click_log.encode(train)
         self.items, rng = log.index, np.random.default_rng(self.seed)
         session = np.repeat(np.arange(len(log)), np.diff(log.offsets))

@@ -44,13 +44,13 @@ class ItemKNN(Recommender):
     lam: float = 20.0
     alpha: float = 0.5
 
-    def __post_init__(self):
+    def _check_settings(self) -> None:
         require_whole("n_neighbours", self.n_neighbours)
         require_number("lam", self.lam, 0)
         require_number("alpha", self.alpha, 0, 1)
 
     def fit(self, train: pd.DataFrame) -> Self:
-        self.__post_init__()  # settings may have been changed since
+        self._check_settings()
         log = click_log.encode(train)
         self.items = log.index
         holds = sessions_of_items(log.items, log.offsets, len(log.index))

@@ -29,11 +29,11 @@ class Markov(Recommender):
 
     kappa: float = 1.0
 
-    def __post_init__(self):
+    def _check_settings(self) -> None:
         require_number("kappa", self.kappa, 0)
 
     def fit(self, train: pd.DataFrame) -> Self:
-        self.__post_init__()  # settings may have been changed since
+        self._check_settings()
         log = click_log.encode(train)
         self.items, n = log.index, len(log.index)
         follows = np.ones(len(log.items), dtype=bool)

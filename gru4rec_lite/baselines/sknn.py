@@ -60,12 +60,12 @@ class SKNN(ByHistory):
     k: int = 500
     m: int = 1000
 
-    def __post_init__(self):
+    def _check_settings(self) -> None:
         require_whole("k", self.k)
         require_whole("m", self.m)
 
     def fit(self, train: pd.DataFrame) -> Self:
-        self.__post_init__()  # settings may have been changed since
+        self._check_settings()
         log = click_log.encode(train)
         self.items = log.index
         ended = np.maximum.reduceat(log.times, log.offsets[:-1])
@@ -175,8 +175,8 @@ class VSKNN(SKNN):
     neighbour_decay: str = "inverse"
     idf_weight: float = 0.0
 
-    def __post_init__(self):
-        super().__post_init__()
+    def _check_settings(self) -> None:
+        super()._check_settings()
         for name in ("decay", "neighbour_decay"):
             require_one_of(name, getattr(self, name), DECAYS)
         require_number("idf_weight", self.idf_weight, 0)
@@ -214,8 +214,8 @@ class STAN(SKNN):
     session_scale: float = 5.0
     item_scale: float = 2.05
 
-    def __post_init__(self):
-        super().__post_init__()
+    def _check_settings(self) -> None:
+        super()._check_settings()
         for name in ("click_scale", "session_scale", "item_scale"):
             require_scale(name, getattr(self, name))
 
