@@ -144,7 +144,7 @@ def split_by_time(clicks: pd.DataFrame, days: float = 14, verbose: bool = True) 
     require_flag("verbose", verbose)
     frame, times = checked(clicks)
     session, ids = numbered(frame["SessionId"])
-    is_late = times > times.max() - days * 86400
+    is_late = times > round(float(times.max()) - days * 86400, 6)  # else 86500.2 - 86400 is less than 100.2
     n, n_late = np.bincount(session, minlength=len(ids)), np.bincount(session[is_late], minlength=len(ids))
     early, late = n > n_late, n_late > 0  # has clicks before the cut, after it
     sides = {"train": early & ~late, "test": late & ~early}

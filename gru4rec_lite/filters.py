@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 from .checks import require_flag
 from .columns import checked, numbered, rows_kept
 from .order import differ, in_order, pick, repeated, squeeze
-from .refusals import ClickLogError, require_positive
+from .refusals import ClickLogError, described, require_positive
 
 
 def prepare(
@@ -51,7 +52,7 @@ def prepare(
     frame, times = checked(clicks)
     (session, session_ids), (item, item_ids) = numbered(frame["SessionId"]), numbered(frame["ItemId"])
     has_events = list(frame.columns).count("Event") == 1
-    event = pd.factorize(frame["Event"], use_na_sentinel=False)[0] if has_events else None
+    event = _numbered_events(frame["Event"]) if has_events else None
     reasons = {
         "drop_duplicates": "rows that stand twice",
         "drop_repeats": "immediate repeats" + (" (of item and Event)" if has_events else ""),
@@ -98,6 +99,17 @@ def prepare(
         tied += f"; {doubled:,} stand twice (equal in {equal}): drop_duplicates=True drops them" if doubled else ""
         print(f"kept {len(result):,} of {len(frame):,} clicks; dropped {losses}{tied}")
     return result
+
+
+def _numbered_events(events: pd.Series) -> np.ndarray:
+    try:
+        return pd.factorize(events, use_na_sentinel=False)[0]
+    except TypeError as error:  # a list, a dict
+        bad = [not isinstance(value, Hashable) for value in events]
+        complaint = "is no kind of event"
+        raise ClickLogError(
+            described(np.array(bad), events, complaint, "clicks['Event'] = clicks['Event'].map(str)")
+        ) from error
 
 
 @dataclass

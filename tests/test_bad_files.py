@@ -71,7 +71,7 @@ FILES: dict[str, tuple[str, bytes | str, str]] = {  # what is wrong -> file name
     # columns
     "a column is missing": ("log.csv", GOOD.replace("Item", "X"), "'ItemId' is missing: .*'XId'.*Remedy: set item="),
     "a column is missing, parquet": ("log.parquet", parquet(drop="ItemId"), "'ItemId' is missing: .*Remedy: set item="),
-    "a column twice": ("log.csv", "SessionId,ItemId,Time,ItemId\n1,a,0,b\n", "'ItemId' occurs 2 times.*Remedy: set"),
+    "a column twice": ("log.csv", "SessionId,ItemId,Time,ItemId\n1,a,0,b\n", "'ItemId' occurs 2 times.*: give each"),
     "a blank in a name": ("log.csv", GOOD.replace(",ItemId", ", ItemId"), "'ItemId' is missing: .*' ItemId'"),
     # corrupt
     "gz cut short": ("log.csv.gz", gzip.compress(LONG.encode())[:-2000], "cannot be read: Truncated.*Remedy"),

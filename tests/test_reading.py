@@ -459,7 +459,7 @@ BAD_JSON = {
     "no item in a line": (JSON + '{"SessionId":1,"Time":5}\n', "'ItemId': an empty field is not an id.*row: 2 "),
     "an item of another kind": (
         JSON + JSON.replace('"a"', "7"),
-        r"cannot be read: JSON parse error: Column\(/ItemId\).*row 1",
+        r"cannot be read: JSON parse error: Column\(/ItemId\).*row: 2 ",
     ),
     "a fraction for an id": (JSON.replace('"a"', "7.0"), "'ItemId': 7.0 is no id here"),
     "an id beyond 64 bits": (
