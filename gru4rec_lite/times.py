@@ -25,8 +25,8 @@ DAY, YEAR = 86_400, 31_556_952
 def seconds(column: pd.Series) -> np.ndarray:
     """``(n,)`` float64 seconds from a column of datetimes (since 1970, a zone converted to UTC) or of seconds.
 
-    Dates are midnight UTC. A warning names the first time that lies ten years or more from most others, and times that
-    all have the gaps of a number with too few digits.
+    Dates are midnight UTC. A warning names the first time that lies ten years or more from most others, times that all
+    have the gaps of a number with too few digits, and times that are the days of a sheet of Excel.
 
     Raises ClickLogError for text, for a missing time, for float32 and float16 where they are coarser than a second, for
     dates written as numbers (20141030, 20141030101112), and for numbers beyond 1e11 (the year 5138), since those are
