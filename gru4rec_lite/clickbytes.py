@@ -9,9 +9,12 @@ from typing import IO
 
 import pyarrow as pa
 
+from .refusals import ClickLogError
+
 TEXT = (".csv", ".tsv", ".txt", ".jsonl")
 KINDS = "a .csv, .tsv, .txt, .jsonl or .parquet file (text also as .gz or .zip), or a folder of .parquet parts"
 BOM = b"\xef\xbb\xbf"
+MAGIC = {b"\x1f\x8b": ".gz", b"PK\3\4": ".zip", b"PAR1": ".parquet"}  # first bytes -> the ending of such a file
 BLOCK = 2**20  # bytes; tests make it small, so that every odd place falls on a border
 
 
@@ -34,9 +37,27 @@ def open_bytes(path: Path) -> IO[bytes]:
     if kind == ".zip":
         try:
             return zipfile.ZipFile(path).open(_members(path)[0])
-        except RuntimeError as error:  # a password, or a way to pack that Python does not know
-            raise zipfile.BadZipFile(str(error)) from error
+        except RuntimeError as error:  # a password, or a compression that Python does not know
+            remedy = "unpack it, and read the file that is in it"
+            raise ClickLogError(f"{path} cannot be read: {error}. Remedy: {remedy}.") from error
     return pa.input_stream(path, compression="gzip" if kind == ".gz" else None)
+
+
+def remedy(path: Path) -> str:
+    """What to do about a file that cannot be read: give it the ending of what it is, if it has another's."""
+    begin = b""
+    if path.is_file():
+        with path.open("rb") as file:
+            begin = file.read(4)
+    kind = next((ending for magic, ending in MAGIC.items() if begin.startswith(magic)), "")
+    has = path.suffix.lower()
+    if kind == has or (not kind and has not in MAGIC.values()):
+        return "repair the file, or save it again as UTF-8"
+    if not kind:
+        return f"it is no {has} file; if it is text, let its name end so, such as in .csv"
+    if kind == ".zip":
+        return "it is a zip file: let its name end in .zip, or, if it is a workbook of Excel, save it as CSV in UTF-8"
+    return f"it is a {kind} file: let its name end so, such as in {'.csv.gz' if kind == '.gz' else kind}"
 
 
 def blocks(path: Path, size: int | None = None) -> Iterator[bytes]:

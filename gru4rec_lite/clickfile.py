@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 
 from . import clickbytes
 from .caller import warn
-from .clicktables import read_jsonl, read_parquet, unfold
+from .clicktables import read_jsonl, read_parquet, require_utf8, unfold
 from .clicktext import read_text
-from .clickvalues import note_floats, parse_ids, parse_times, to_pandas
+from .clickvalues import note_floats, note_missing, parse_ids, parse_times, to_pandas
 from .columns import ClickLogError, check
 
 ORDER = "\0order of rows"  # the name of the times of a file that has none
@@ -51,6 +51,8 @@ def read_columns(
             table = read_jsonl(path, wanted) if kind == ".jsonl" else read_text(path, wanted, quote, notes)
         table, unfolded = unfold(table, wanted, notes)
         counted = " Rows are counted in clicks: the file's lists were unfolded." if unfolded else ""
+        if kind in (".parquet", ".jsonl"):
+            require_utf8(table)
         if kinds is not None:
             table, dropped = _choose(table, next(name for name in wanted if wanted[name] == "events"), kinds)
             counted += " Rows are counted after events=… took its choice." if dropped else ""
@@ -62,9 +64,8 @@ def read_columns(
         frame = check(frame, ids, (times or [ORDER])[0])
     except ClickLogError as error:
         raise ClickLogError(f"{error}{counted if 'First bad row' in str(error) else ''}") from error.__cause__
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, pa.ArrowException) as error:
-        remedy = "repair the file, or save it again as UTF-8"
-        raise ClickLogError(f"{path} cannot be read: {error}. Remedy: {remedy}.") from error
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowException) as error:
+        raise ClickLogError(f"{path} cannot be read: {error}. Remedy: {clickbytes.remedy(path)}.") from error
     for note in notes:
         warn(note)
     return frame
@@ -100,6 +101,10 @@ def _parse(table: pa.Table, wanted: dict[str, str], unit: str, notes: list[str],
     for name, (column, own) in zip(wanted, parsed, strict=True):
         notes += own
         becomes = {"session": "SessionId", "item": "ItemId"}.get(wanted[name])
-        if from_text and becomes and list(wanted.values()).count(wanted[name]) == 1:  # a session of several is text
+        alone = list(wanted.values()).count(wanted[name]) == 1
+        if from_text and becomes and alone:  # a session of several is text
             note_floats(column, becomes, notes)
+        if wanted[name] in ("session", "item", "keep"):
+            in_log = name if becomes is None else becomes if alone else None
+            note_missing(column, in_log, notes, any_text=becomes is not None)
     return pd.DataFrame({name: column for name, (column, _) in zip(wanted, parsed, strict=True)}, copy=False)

@@ -44,9 +44,10 @@ def read(
 
     Files of text may be packed as .gz or .zip. In a csv file a column of ids is integer when every id reads back as the
     very same text, else it is text ("00123" stays "00123", and ids from 2^63 on stay text); an empty field is a missing
-    id. Ids such as "7.0" stay text too, with a warning: they are not the ids 7 of another file. Times are seconds, or
-    dates and times of ISO 8601, such as 2014-04-07T10:51:09Z (with a zone: converted to UTC) or 2014-04-07 10:51:09
-    UTC. Where the items are lists, a row is a session and becomes a row for each click.
+    id, and a word such as NULL is an id, with a warning. Ids such as "7.0" stay text too, with a warning: they are not
+    the ids 7 of another file. Times are seconds, or dates and times of ISO 8601, such as 2014-04-07T10:51:09Z (with a
+    zone: converted to UTC) or 2014-04-07 10:51:09 UTC. Where the items are lists, a row is a session and becomes a row
+    for each click.
 
     Every row is read, or the file is refused: a quotation mark that is never closed, text behind a closing one, and a
     row of another length are errors. Quoted values that hold a line break are right, and are counted in a warning.
@@ -143,7 +144,7 @@ def split_by_time(clicks: pd.DataFrame, days: float = 14, verbose: bool = True) 
     require_flag("verbose", verbose)
     frame, times = checked(clicks)
     session, ids = numbered(frame["SessionId"])
-    is_late = times > times.max() - days * 86400
+    is_late = times > round(float(times.max()) - days * 86400, 6)  # else 86500.2 - 86400 is less than 100.2
     n, n_late = np.bincount(session, minlength=len(ids)), np.bincount(session[is_late], minlength=len(ids))
     early, late = n > n_late, n_late > 0  # has clicks before the cut, after it
     sides = {"train": early & ~late, "test": late & ~early}

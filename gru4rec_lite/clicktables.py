@@ -18,6 +18,7 @@ import pyarrow.json
 import pyarrow.parquet
 
 from . import clickbytes
+from .clickvalues import is_text
 from .columns import ClickLogError, require
 
 Wanted = dict[str, str]
@@ -44,9 +45,11 @@ def _parts(folder: Path) -> list[Path]:
     odd = [one.name for one in there if one.suffix.lower() != ".parquet" or not one.is_file()]
     if odd or not there:
         holds = f"which holds {min(odd)!r}" if odd else "and it is empty"
+        nested = "; if it has folders of parts: clicks = pandas.read_parquet(path), every function takes such a frame"
         raise ClickLogError(
             f"There is no click log at {folder.absolute()}, which is a folder, {holds}. Remedy: check "
-            f"path={str(folder)!r}; in a folder of parts all files end in .parquet."
+            f"path={str(folder)!r}; in a folder of parts all files end in .parquet"
+            f"{nested if any(one.is_dir() for one in there) else ''}."
         )
     there.sort(key=lambda one: one.name)  # part-1 and part-01 are one number, and a folder has no order of its own
     return sorted(there, key=lambda one: [(len(n), n) if n.isdigit() else (0, n) for n in _digits(one.name)])
@@ -63,18 +66,46 @@ def read_jsonl(path: Path, wanted: Wanted) -> pa.Table:
     schema: pa.Schema | None = None
     for piece in _whole_lines(path):
         if schema is None:
-            found = _objects(piece, None).schema
+            found = _objects(path, piece, None).schema
             columns = _places(found, wanted)
             schema = pa.schema([(name, _json_type(found.field(name).type)) for name in dict.fromkeys(columns.values())])
-        parts.append(_fields(_objects(piece, schema), columns))
+        parts.append(_fields(_objects(path, piece, schema, sum(map(len, parts))), columns))
     if not parts:
         _places(pa.schema([]), wanted)
     return pa.concat_tables(parts)
 
 
-def _objects(piece: bytes, schema: pa.Schema | None) -> pa.Table:
+def _objects(path: Path, piece: bytes, schema: pa.Schema | None, before: int = 0) -> pa.Table:
+    """The rows of a piece; ``before``: how many rows the pieces before it have."""
     parse = pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore" if schema else "infer")
-    return pa.json.read_json(io.BytesIO(piece), pa.json.ReadOptions(block_size=len(piece) + 1), parse)
+    try:
+        return pa.json.read_json(io.BytesIO(piece), pa.json.ReadOptions(block_size=len(piece) + 1), parse)
+    except pa.ArrowInvalid as error:
+        complaint, _, number = str(error).partition(" in row ")
+        where = f"First bad row: {before + int(number) + 1}" if number.isdigit() else f"It stands behind row {before}"
+        remedy = "repair the row, or save the file again as UTF-8"
+        if "changed from" in complaint or "Failed to convert" in complaint:
+            remedy = "write the field alike in all rows: as text, as integers, or all with a decimal point"
+        raise ClickLogError(
+            f"{path} cannot be read: {complaint.rstrip('.')}. {where} (data rows counted from 1). Remedy: {remedy}."
+        ) from error
+
+
+def require_utf8(table: pa.Table) -> None:
+    """ClickLogError about text that is no UTF-8, which neither parquet nor .jsonl looks at."""
+    for name in table.column_names:
+        column = table[name]
+        if not is_text(column.type):
+            continue
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid as error:
+            texts = column.cast(pa.large_binary()).to_pylist()
+            row = next(k for k, text in enumerate(texts) if text and text.decode(errors="ignore").encode() != text)
+            raise ClickLogError(
+                f"Column {name!r}: {texts[row]!r} is no UTF-8. First bad row: {row + 1} (data rows counted from 1). "
+                "Remedy: save the file again as UTF-8."
+            ) from error
 
 
 def _json_type(kind: pa.DataType) -> pa.DataType:

@@ -48,9 +48,17 @@ def _header(path: Path, wanted: dict[str, str], quote: str | None) -> tuple[str,
     split = {delimiter: _names(text, delimiter, quote) for delimiter in _likely(path, text)}
     names = next((found for found in split.values() if set(wanted) <= set(found)), next(iter(split.values())))
     if any("\0" in name or "\ufffd" in name for name in names):  # UTF-16, Latin-1, or no text at all
-        raise ClickLogError(f"{path} cannot be read: its first line is no UTF-8. Remedy: save it again as UTF-8.")
+        remedy = clickbytes.remedy(path).removeprefix("repair the file, or ")
+        raise ClickLogError(f"{path} cannot be read: its first line is no UTF-8. Remedy: {remedy}.")
+    if text and not any(split.values()):
+        shown = text[:80].decode(errors="replace")
+        remedy = f"name the columns in the first line; {clickquotes.UNQUOTED}"
+        raise ClickLogError(f"{path} cannot be read: its header does not end: {shown!r}. Remedy: {remedy}.")
     for column, argument in wanted.items():
-        require(column, names, f"set {argument}=… to the right name; a csv file names its columns in its first line")
+        remedy = f"set {argument}=… to the right name; a csv file names its columns in its first line"
+        if names.count(column) > 1:
+            remedy = "give each column a name of its own in the first line of the file"
+        require(column, names, remedy)
     delimiter = next(one for one in split if split[one] is names)
     size = sum(2 * len(name.encode()) + 3 for name in names)  # each letter a quote that is doubled, in quotes
     return delimiter, len(clickbytes.BOM) + len(begin) - len(text) + size
@@ -65,7 +73,10 @@ def _likely(path: Path, text: bytes) -> list[str]:
 def _names(text: bytes, delimiter: str, quote: str | None) -> list[str]:
     lines = io.StringIO(text.decode(errors="replace"), newline="")  # which leaves line ends as they are
     kind: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if quote is None else {"quotechar": quote}
-    return next(csv.reader(lines, delimiter=delimiter, **kind), [])
+    try:
+        return next(csv.reader(lines, delimiter=delimiter, **kind), [])
+    except csv.Error:  # longer than the reader takes a name to be
+        return []
 
 
 def _parse(path: Path, wanted: dict[str, str], delimiter: str, quote: str | None, broken: bool, size: int) -> pa.Table:

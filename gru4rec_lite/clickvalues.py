@@ -11,6 +11,7 @@ from .columns import ClickLogError, in_one_piece, refuse
 from .timeless import REREAD
 
 UNITS = {"s": 1, "ms": 1000, "us": 10**6, "ns": 10**9}
+ABSENT = ("NULL", "Null", "null", "(null)", "\\N", "NA", "N/A", "#N/A", "<NA>", "NaN", "nan", "None", "(not set)")
 FAR = 4_102_444_800  # the first second of the year 2100
 
 
@@ -19,9 +20,13 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def to_pandas(column: pa.ChunkedArray, name: str = "") -> pd.Series:
-    """The column as pandas has it, text in one piece."""
+    """The column as pandas has it, text in one piece, and integers as such beside missing ones."""
     if is_text(column.type):
         column = pa.chunked_array([in_one_piece(column.cast(pa.large_string()))])
+    elif pa.types.is_integer(column.type) and column.null_count:  # as floats, integers from 2^53 on are others
+        kind = str(column.type)
+        dtype = pd.api.types.pandas_dtype(kind.replace("uint", "UInt").replace("int", "Int"))
+        return pa.table({name: column}).to_pandas(ignore_metadata=True, types_mapper=lambda _: dtype)[name]
     return pa.table({name: column}).to_pandas(ignore_metadata=True)[name]
 
 
@@ -43,8 +48,39 @@ def note_floats(ids: pd.Series, becomes: str, notes: list[str]) -> None:
         )
 
 
+def note_missing(ids: pd.Series, becomes: str | None, notes: list[str], any_text: bool = True) -> None:
+    """A program that writes NULL for a missing id makes one session, user or item of all that have none.
+
+    Args:
+        ids: the column.
+        becomes: its name in the log; None if several columns make one of the log.
+        notes: where the warning goes.
+        any_text: whether to warn beside other text, too, and not only beside integers.
+    """
+    if not isinstance(ids.dtype, pd.StringDtype):
+        return
+    absent = ids.isin(ABSENT)
+    if not absent.any():
+        return
+    row, words = int(absent.to_numpy().argmax()), sorted(ids[absent].unique())
+    rest = ids[~absent]
+    are_integers = len(rest) > 0 and rest.str.fullmatch(r"-?(?:0|[1-9]\d{0,17})").all()
+    if not (any_text or are_integers):
+        return
+    code = f"; if they stand for none: clicks = clicks[~clicks[{becomes!r}].isin({words!r})]" if becomes else ""
+    if becomes and are_integers:
+        code += f"; and, as the others are integers: clicks[{becomes!r}] = clicks[{becomes!r}].astype('int64')"
+    notes.append(
+        f"Column {ids.name!r}: {absent.sum():,} of {len(ids):,} ids are {', '.join(map(repr, words))}, as some "
+        f"programs write what is missing; first in row {row + 1} (data rows counted from 1). Here they are ids like "
+        f"others{code}"
+    )
+
+
 def parse_times(column: pa.ChunkedArray, name: str, unit: str, notes: list[str]) -> pd.Series:
     """Seconds, or datetimes in UTC, from text or from numbers that count ``unit``; other columns stay as they are."""
+    if pa.types.is_decimal(column.type):
+        column = column.cast(pa.float64())
     times = _from_text(column, name, notes) if is_text(column.type) else to_pandas(column, name)
     if unit == "s":
         return times
@@ -101,7 +137,8 @@ def _from_text(column: pa.ChunkedArray, name: str, notes: list[str]) -> pd.Serie
 def _mixed(plain: pd.Series, shown: pd.Series, notes: list[str]) -> pd.Series:
     """Dates of several forms; refused where some rows are no time, or another kind of time."""
     amounts = pd.to_numeric(plain, errors="coerce")
-    dates = pd.to_datetime(plain.mask(amounts.notna()), format="ISO8601", utc=True, errors="coerce")
+    written = amounts.isna() & plain.str.contains(r"\d")  # to pandas, "now" and "today" are times
+    dates = pd.to_datetime(plain.where(written), format="ISO8601", utc=True, errors="coerce")
     dates = dates.dt.tz_localize(None)  # 1396 among dates is a number, not a year
     no_time = "is neither an ISO 8601 time (2014-04-07 10:51:09) nor a number of seconds"
     remedy = "repair these rows; for another date format read the file with pandas and use pandas.to_datetime"

@@ -64,6 +64,8 @@ def require_columns(clicks: pd.DataFrame, ids: Sequence[str], time: str) -> None
         if there.nlevels > 1 and any(column in name for name in there):
             level = next(k for k in range(there.nlevels) if column in there.get_level_values(k))
             remedy = f"rename it: clicks.columns = clicks.columns.get_level_values({level})"
+        elif list(there).count(column) > 1:
+            remedy = "if the first is the right one, clicks = clicks.loc[:, ~clicks.columns.duplicated()]"
         elif column in clicks.index.names and column not in there:
             remedy = "clicks = clicks.reset_index()"
         elif column == time and time not in there:

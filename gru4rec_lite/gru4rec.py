@@ -130,8 +130,8 @@ class GRU4Rec(Recommender):
             valid: a later log, evaluated after each epoch.
             progress: show a bar, and print a line per epoch.
             checkpoint: file to write after each epoch; one of an earlier training is replaced then, with a warning.
-            resume: go on from that file where there is one, to the weights of a run that was never stopped (to the bit on
-                the same machine, with the same threads and torch).
+            resume: go on from that file where there is one, to the weights of a run that was never stopped (to the bit
+                on the same machine, with the same threads and torch).
             keep_best: end with the weights of the epoch whose validation MRR@20 was best, not those of the last.
 
         Raises:

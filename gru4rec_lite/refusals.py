@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import reprlib
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -38,7 +39,8 @@ def require(column: str, columns: Iterable[Any], remedy: str) -> None:
     times = list(columns).count(column)
     if times != 1:
         problem = "is missing" if times == 0 else f"occurs {times} times"
-        there = ", ".join(repr(name) for name in columns) or "no column at all"
+        there = ", ".join(reprlib.repr(name) if len(str(name)) > 100 else repr(name) for name in columns)
+        there = there or "no column at all"
         raise ClickLogError(f"Column {column!r} {problem}: the log has {there}. Remedy: {remedy}.")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import numbers
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NoReturn
@@ -60,6 +61,12 @@ def refuse_timeless(column: pd.Series, plain: pd.Series, accepts: Callable[[Any]
     if missing.all():
         refuse(missing, column, "is not a time", by_order(column))
     refuse(missing, column, "is not a time", f"drop these rows, or repair them: {_dropped(column)}")
+    now = values.map(lambda value: isinstance(value, str) and value.strip().lower() in ("now", "today")).to_numpy(bool)
+    if not values[~now].map(lambda value: isinstance(value, str) and re.search(r"\d", value) is None).any():
+        words = sorted(set(values[now]))  # which pandas takes for the time at which it reads them
+        drop = f"clicks = clicks[~clicks[{column.name!r}].astype(object).isin({words!r})]"
+        remedy = by_order(column) if now.all() else f"drop these rows, or repair them: {drop}"
+        refuse(now, column, "is not a time", remedy)
     date = np.array([isinstance(value, datetime.date | np.datetime64) for value in values])
     number = np.array(
         [isinstance(v, numbers.Real | decimal.Decimal) and not isinstance(v, bool | np.bool_) for v in values]
@@ -172,6 +179,9 @@ def _of_text(at: str, text: pd.Series) -> Iterator[Remedy]:
         f"{word}pandas.to_datetime({at}.str.replace(r':60(?=\\D|$)', ':59', regex=True), {iso}",
         lambda: pd.to_datetime(leap, format="ISO8601", utc=True),
     )
+    if text.str.fullmatch(r"\d{1,3}(?:,\d{3})+").all():
+        code = f"if the commas part thousands: pandas.to_numeric({at}.str.replace(',', ''))"
+        yield code, lambda: pd.to_numeric(text.str.replace(",", ""))
     comma = text.str.replace(",", ".")
     yield f"pandas.to_numeric({at}.str.replace(',', '.'))", lambda: pd.to_numeric(comma)
     for options, hint in _orders(text):

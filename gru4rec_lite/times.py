@@ -18,14 +18,15 @@ from .frames import decoded
 from .refusals import FROM_FILE, ClickLogError, refuse, warn
 from .timeless import DATE_FORMATS, LATEST, REREAD, by_order, dates_as_numbers, refuse_timeless, unit_of
 
+SHORT = {10**3: "ms", 10**6: "us", 10**9: "ns"}
 DAY, YEAR = 86_400, 31_556_952
 
 
 def seconds(column: pd.Series) -> np.ndarray:
     """``(n,)`` float64 seconds from a column of datetimes (since 1970, a zone converted to UTC) or of seconds.
 
-    Dates are midnight UTC. A warning names the first time that lies ten years or more from most others, and times that
-    all have the gaps of a number with too few digits.
+    Dates are midnight UTC. A warning names the first time that lies ten years or more from most others, times that all
+    have the gaps of a number with too few digits, and times that are the days of a sheet of Excel.
 
     Raises ClickLogError for text, for a missing time, for float32 and float16 where they are coarser than a second, for
     dates written as numbers (20141030, 20141030101112), and for numbers beyond 1e11 (the year 5138), since those are
@@ -58,6 +59,7 @@ def clock(column: pd.Series, is_log: bool = True, warns: bool = True) -> np.ndar
     if warns and len(values) > 1:
         _warn_of_distant(column, plain, values)
         _warn_of_coarse(column, values)
+        _warn_of_days(column, values)
     return values
 
 
@@ -107,13 +109,13 @@ def _amounts(column: pd.Series, plain: pd.Series, is_log: bool) -> np.ndarray:
     if largest > LATEST:
         size = np.abs(values)
         limit, unit, factor = unit_of(size[size > LATEST].min())
-        code = f"clicks[{name!r}] / {factor}"
+        code, and_file = f"clicks[{name!r}] / {factor}", f", or clicks.read(…, unit={SHORT[factor]!r})"
         complaint = f"cannot be seconds: they look like {unit}"
         if (size <= LATEST).any() or (size > limit).any():
             complaint = "cannot be seconds, and rows are in different units"
             code = f"clicks[{name!r}].astype(float).where(lambda t: t.abs() <= 1e11, lambda t: t / {factor})"
-            unit += " in these rows"
-        refuse(size > LATEST, column, complaint, f"if these are {unit}, {code}{FROM_FILE}")
+            unit, and_file = f"{unit} in these rows", ""
+        refuse(size > LATEST, column, complaint, f"if these are {unit}, {code}{FROM_FILE}{and_file}")
     return values
 
 
@@ -200,6 +202,16 @@ def _warn_of_coarse(column: pd.Series, values: np.ndarray) -> None:
         return
     complaint = f"was rounded, since all times are {how}: which click came first may be lost"
     warn(values == values, column, complaint, REREAD.format(column.name, "float64"))
+
+
+def _warn_of_days(column: pd.Series, values: np.ndarray) -> None:
+    """UserWarning where numbers are days, as in a sheet of Excel: whole seconds of days, and no seconds."""
+    if values.dtype.kind != "f" or values.min() < 25_000 or values.max() > 75_000:  # 1968 to 2105
+        return
+    odd = np.abs(values * 1000 - np.rint(values * 1000)) > 1e-3
+    if len(np.unique(values[odd])) > 1 and (np.abs(values * DAY - np.rint(values * DAY)) < 2e-3).all():
+        code = f"pandas.to_datetime(clicks[{column.name!r}], unit='D', origin='1899-12-30', utc=True).dt.round('s')"
+        warn(odd, column, "is a whole number of seconds if it counts days, as sheets of Excel do", f"if so, {code}")
 
 
 def _is_float32(values: np.ndarray) -> bool:

@@ -87,7 +87,7 @@ FILES: dict[str, tuple[str, bytes | str, str]] = {  # what is wrong -> file name
     # columns
     "a column is missing": ("log.csv", GOOD.replace("Item", "X"), "'ItemId' is missing: .*'XId'.*Remedy: set item="),
     "a column is missing, parquet": ("log.parquet", parquet(drop="ItemId"), "'ItemId' is missing: .*Remedy: set item="),
-    "a column twice": ("log.csv", "SessionId,ItemId,Time,ItemId\n1,a,0,b\n", "'ItemId' occurs 2 times.*Remedy: set"),
+    "a column twice": ("log.csv", "SessionId,ItemId,Time,ItemId\n1,a,0,b\n", "'ItemId' occurs 2 times.*: give each"),
     "a blank in a name": ("log.csv", GOOD.replace(",ItemId", ", ItemId"), "'ItemId' is missing: .*' ItemId'"),
     # corrupt
     "gz cut short": ("log.csv.gz", gzip.compress(LONG.encode())[:-2000], "cannot be read: Truncated.*Remedy"),
@@ -239,7 +239,7 @@ def test_a_table_that_does_not_exist_is_refused_and_nothing_is_written(tmp_path,
     monkeypatch.setattr(sys, "argv", ["experiments"])
     with pytest.raises(SystemExit):
         experiments.main()
-    assert "required: name" in capsys.readouterr().err
+    assert "give the name of a table, or --restamp" in capsys.readouterr().err
     with pytest.raises(ValueError, match=r"^name='tabel1': must be one of 'training', .*'table1'"):
         experiments.run("tabel1", tmp_path / "out")
     for out in (None, 3):

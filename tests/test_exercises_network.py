@@ -149,7 +149,7 @@ def test_a_bias_folded_in_is_named(capsys, monkeypatch):
     """The bias is no argument, so the reader has to fetch it from elsewhere."""
     seen = []
     uniform = torch.Tensor.uniform_
-    monkeypatch.setattr(torch.Tensor, "uniform_", lambda self, *range: seen.append(self) or uniform(self, *range))
+    monkeypatch.setattr(torch.Tensor, "uniform_", lambda self, *a, **k: seen.append(self) or uniform(self, *a, **k))
     answer = said(capsys, CHECKS[2], lambda item_in, weight_ih: item_in @ weight_ih.T + seen[-1])
     assert "counts twice" in answer
 

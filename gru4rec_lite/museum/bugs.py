@@ -139,7 +139,7 @@ def _state_not_reset(ours: Callable) -> Callable:
 def _torch_initialisation(ours: Callable) -> Callable:
     def make(*arguments: Any) -> Network:
         built = ours(*arguments)
-        network.torch_initialisation(built)
+        network.torch_initialisation(built, arguments[-1])
         return built
 
     return make

@@ -51,14 +51,14 @@ def one_dropout_for_two(network: Network):
     return dropouts(network, network.dropout_hidden, network.dropout_hidden)
 
 
-def torch_initialisation(network: Network) -> None:
+def torch_initialisation(network: Network, generator: torch.Generator | None = None) -> None:
     """B10: torch's defaults, N(0, 1) tables and U(±1/√H) weights and biases, instead of Glorot's. Bit RecPack."""
     for name in network.tables:
-        nn.init.normal_(getattr(network, name))
+        nn.init.normal_(getattr(network, name), generator=generator)
     for layer in network.layers:
         bound = dict(layer.named_parameters())["weight_hh"].shape[1] ** -0.5
         for parameter in layer.parameters():
-            nn.init.uniform_(parameter, -bound, bound)
+            nn.init.uniform_(parameter, -bound, bound, generator=generator)
 
 
 def score_all_then_pick(network: Network, hidden: Tensor, candidates: Tensor) -> Tensor:
@@ -83,7 +83,8 @@ def score_all_then_pick_in_training(
 
 def hard_coded(n_items: int, *settings: object, **more: object) -> Network:
     """B9: one layer of 100 units, one-hot input and dropout .25, whatever was asked for. Bit KerasGRU4Rec."""
-    return Network(n_items, (100,), "gru", "one-hot", dropout_hidden=0.25)
+    generator = next((one for one in (*settings, *more.values()) if isinstance(one, torch.Generator)), None)
+    return Network(n_items, (100,), "gru", "one-hot", dropout_hidden=0.25, generator=generator)
 
 
 def one_hot_matrix(network: Network, clicked: Tensor) -> Tensor:
