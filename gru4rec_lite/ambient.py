@@ -57,4 +57,5 @@ def undisturbed(grad: bool = False) -> Callable[[Method], Method]:
 
 def _kind(owner: Any) -> str:
     """The kind of device on which this model, or the model of this stream, computes."""
-    return getattr(owner, "model", owner)._device.type
+    device = getattr(getattr(owner, "model", owner), "_device", None)
+    return "cpu" if device is None else device.type  # no model at all: the method itself will complain

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from .batching import SessionParallel
 from .caller import warn
@@ -60,7 +61,10 @@ class CompiledStep:
                 warnings.filterwarnings("ignore", module="torch")  # of its own insides
                 self._run = _compiled(self.as_it_is)
                 return self._run(*arguments)  # compiles first: when that fails nothing has been updated yet
-        except (Unsupported, torch._dynamo.exc.TorchDynamoException) as error:  # no C++ compiler, a full disk, ...
+        except (Unsupported, RuntimeError) as error:  # no C++ compiler, a full disk, ...
+            refused = isinstance(error, (Unsupported, torch._dynamo.exc.TorchDynamoException))
+            if not refused and "torch.compile stance" not in str(error):
+                raise  # by the step itself, which may have updated something
             self._run = self.as_it_is
             reason = " ".join(str(error).split("\n")[:2]).strip()[:200] or type(error).__name__
             warn(
@@ -72,10 +76,12 @@ class CompiledStep:
 
 
 class Unsupported(Exception):
-    """torch.compile refuses to begin: this Python, this system."""
+    """torch.compile refuses to begin: this Python, this system, a mode of the caller."""
 
 
 def _compiled(step: Callable[..., Any]) -> Callable[..., Any]:
+    if _get_current_dispatch_mode() is not None:  # torch would run the step, and then say that it had not compiled it
+        raise Unsupported("a dispatch mode is on, such as a FlopCounterMode")
     # torch keeps what it compiled by code object and gives up after a few variants: each model gets a code object of
     # its own
     own = types.FunctionType(

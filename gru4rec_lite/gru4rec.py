@@ -27,7 +27,7 @@ from .evaluation import evaluate
 from .losses import LOSSES
 from .network import Network
 from .optim import Adagrad
-from .recommender import Recommender, Stream, rows_at_once
+from .recommender import Recommender, Stream, follows, rows_at_once
 from .sampling import NegativeSampler
 
 STATES_AT_ONCE = 8_000_000  # numbers in inputs and states, of one session at least; with gates some 170 MB
@@ -88,6 +88,8 @@ class GRU4Rec(Recommender):
     compile: str | bool = "auto"
     seed: int = 42
     device: str = "auto"
+
+    _part_of_what_is_learned = ("layers", "cell", "embedding", "embedding_size", "loss", "output", "elu")
 
     def __post_init__(self):
         self._check_settings()
@@ -155,17 +157,16 @@ class GRU4Rec(Recommender):
                 "column SessionId: every session has one click, so there is no next click to learn from; "
                 "if one visit is spread over several session ids, see clicks.sessionise"
             )
-        self._require_ready(log, valid, checkpoint, resume, keep_best)  # until here the model is what it was
+        self._require_ready(log, valid, checkpoint, resume, keep_best)
         _warn_of_a_long_session(log, plan)
-        self.items = log.index
-        self._build()
+        network = self._built(len(log.index))
         sampler = NegativeSampler(torch.from_numpy(log.support), self.n_samples, self.sample_alpha, self._device)
-        optimiser = Adagrad(dict(self.network.named_parameters()), self.learning_rate, self.momentum)
-        saved = (
-            files.Checkpoint(checkpoint, self.network, optimiser, self._identity(log, valid)) if checkpoint else None
-        )
-        files.require_room(checkpoint, *[self.network.state_dict()] * (1 + keep_best), optimiser.state)
-        self._history, best = saved.restore() if saved and resume else ([], {})
+        optimiser = Adagrad(dict(network.named_parameters()), self.learning_rate, self.momentum)
+        saved = files.Checkpoint(checkpoint, network, optimiser, self._identity(log, valid)) if checkpoint else None
+        files.require_room(checkpoint, *[network.state_dict()] * (1 + keep_best), optimiser.state)
+        history, best = saved.restore() if saved and resume else ([], {})
+        # until here the model is what it was
+        self.items, self.network, self._history, self._learned_with = log.index, network, history, asdict(self)
         best = best if keep_best else {}
         epochs = range(len(self._history) + 1, self.n_epochs + 1)
         loss = partial(LOSSES[self.loss], bpreg=self.bpreg) if self.loss == "bpr-max" else LOSSES[self.loss]
@@ -223,7 +224,7 @@ class GRU4Rec(Recommender):
     def stream(self) -> Stream:
         """A session that is still going on, at the cost of one step per click."""
         self._check_fitted()
-        return _StatefulStream(self)
+        return _StatefulStream(self) if follows(self, "stream", "scores", "last_scores") else super().stream()
 
     def tensors(self) -> dict[str, Tensor]:
         return self.network.state_dict()
@@ -242,10 +243,12 @@ class GRU4Rec(Recommender):
         self.network.load_state_dict(tensors)
 
     def _build(self) -> None:
+        self.network, self._learned_with = self._built(len(self.items)), asdict(self)
+
+    def _built(self, n_items: int) -> Network:
         self._settle()
-        self._learned_with = asdict(self)
-        self.network = Network(
-            len(self.items), self.layers, self.cell, self.embedding, self.embedding_size,
+        return Network(
+            n_items, self.layers, self.cell, self.embedding, self.embedding_size,
             self._output, self.elu, self.dropout_embed, self.dropout_hidden,
             training.generator(self.seed, 0, torch.device("cpu")),  # there: the same first weights on every device
         ).to(self._device).eval()  # fmt: skip
@@ -283,9 +286,13 @@ class _StatefulStream(Stream):
 
     model: GRU4Rec
 
-    def __init__(self, model: GRU4Rec):
-        super().__init__(model)
-        self.state = model.network.zeros(1)
+    def _begin(self) -> None:
+        super()._begin()
+        self._network = self.model.network
+        self.state = self._network.zeros(1)
+
+    def _is_current(self) -> bool:
+        return self.model.network is self._network
 
     @undisturbed()
     def _clicked(self, number: int) -> None:

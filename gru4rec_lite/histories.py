@@ -39,7 +39,7 @@ def find(index: pd.Index, ids: Iterable[Any]) -> np.ndarray:
     number and its text are not. Truth values are no numbers here, and a float above 2^53, which may stand for several
     whole numbers, is none of them.
     """
-    ids = ids.tolist() if isinstance(ids, Tensor) else list(ids)
+    ids = [one.item() if isinstance(one, Tensor) else one for one in ids]
     asked = pd.Index(ids, tupleize_cols=False)
     if asked.dtype == index.dtype and asked.dtype != object:
         return index.get_indexer(asked)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import is_dataclass
-from inspect import signature
+from functools import partial
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Self
 
@@ -37,6 +37,7 @@ class Recommender(Spelt):
     `restore`; a setting that it does not have is refused, and the nearest one named."""
 
     items: pd.Index  # (N,) item ids; an item's number is its position
+    _part_of_what_is_learned: tuple[str, ...] = ()  # settings that a loaded model cannot do without
     clock: float = 0.0  # seconds, the time of clicks that are given without one; a model may set it to its last click's
 
     def fit(self, train: pd.DataFrame) -> Self:
@@ -166,15 +167,25 @@ class Recommender(Spelt):
         """
         self._check_fitted()
         as_path("path", path)
-        if not is_dataclass(self) and len(signature(type(self)).parameters):
-            raise NotImplementedError(f"{type(self).__name__}: make it a dataclass of its settings, or load cannot")
+        known, passed_on = settings_of(type(self)), (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+        for name, parameter in signature(type(self)).parameters.items():
+            if name not in known and not (known and parameter.kind in passed_on):
+                raise NotImplementedError(
+                    f"{type(self).__name__}: make it a dataclass of its settings, or load cannot; {name!r} is none"
+                )
         settings = {name: plain(value) for name, value in self._settings_to_save().items()}
         header = {"model": type(self).__name__, "settings": settings}
         files.write(path, {**self.tensors(), ITEMS: files.to_bytes(item_index(self.items).tolist())}, header)
 
     @of_the_class
     def load(cls, path: str | Path, **overrides: Any) -> Self:
-        """Load what `save` wrote; ``overrides`` replace settings, for example ``device="cpu"``."""
+        """Load what `save` wrote; ``overrides`` replace settings, for example ``device="cpu"``.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: a setting that does not exist, or is part of what was learned; a file that `save` did not write,
+                of another model, or damaged.
+        """
         as_path("path", path)
         require_settings(cls, overrides, settings_of(cls))
         tensors, header = files.read(path)
@@ -186,7 +197,14 @@ class Recommender(Spelt):
         if kind != cls.__name__:
             raise ValueError(f"{path}: holds a {kind}, not a {cls.__name__}; load it with {kind}.load")
         try:
-            model = cls(**{**header["settings"], **overrides})
+            saved = header["settings"]
+            for name, value in overrides.items():
+                if name in cls._part_of_what_is_learned and plain(value) != plain(saved[name]):
+                    raise ValueError(
+                        f"{name}={value!r}: the model in {path} has learned with {plain(saved[name])!r}, and is "
+                        f"another one without; to learn with {value!r}, make a new {kind}"
+                    )
+            model = cls(**{**saved, **overrides})
             model.items = pd.Index(files.from_bytes(tensors.pop(ITEMS)))
             model.restore(tensors)
         except (KeyError, TypeError, RuntimeError, UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -216,7 +234,9 @@ class Recommender(Spelt):
         # one more click, unknown: the prediction before it, the session's last, is the one that is asked for
         numbers = np.concatenate([np.append(c, UNKNOWN) for c in clicked])
         offsets = np.cumsum([0, *(len(c) + 1 for c in clicked)])
-        blocks = self.last_scores(numbers, offsets, np.concatenate([np.append(t, t[-1]) for t in times]))
+        follow = follows(self, "last_scores", "scores")
+        last_scores = self.last_scores if follow else partial(Recommender.last_scores, self)
+        blocks = last_scores(numbers, offsets, np.concatenate([np.append(t, t[-1]) for t in times]))
         row = 0
         for block in as_blocks(blocks, len(self.items)):
             row += len(block)
@@ -254,6 +274,16 @@ class Recommender(Spelt):
         allowed = self._allowed(exclude, complaints)
         report(complaints, unknown)
         return self._best(scores, k, allowed)
+
+
+def follows(model: Recommender, shortcut: str, *of: str) -> bool:
+    """Whether a method knows of those that it is a shortcut for: no later class has overridden one of them alone.
+
+    Else a model that changes its ``scores`` would be evaluated with the change, and would recommend without.
+    """
+    places = [model, *type(model).__mro__]
+    place = {name: next(i for i, one in enumerate(places) if name in vars(one)) for name in (shortcut, *of)}
+    return all(place[shortcut] <= place[name] for name in of)
 
 
 def _check_numbers(best: Tensor) -> None:

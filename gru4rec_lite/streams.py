@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from torch import Tensor
 
 from .checks import require_id, require_list, require_one_of, require_whole
-from .histories import ON_UNKNOWN, seconds
+from .histories import ON_UNKNOWN, find, item_index, seconds
 
 
 class Stream:
     """A running session of any recommender; it keeps the clicks and scores them anew each time.
 
-    A model that can do better implements ``_clicked`` and ``_scores``.
+    When the model learns anew meanwhile, the session goes on with what it knows then. A model that can do better
+    implements ``_begin``, ``_clicked``, ``_scores`` and ``_is_current``.
     """
 
     def __init__(self, model: Any):
         self.model = model
         self.history: list[Any] = []
         self.times: list[Any] = []
-        self._numbers: list[int] = []  # of the items in ``history``
+        self._begin()
 
     def click(self, item: Any, time: Any = None, unknown: str = "warn") -> None:
         """The visitor clicked an item (at a time, for models that use it; None: at the model's `clock`).
@@ -35,6 +36,7 @@ class Stream:
         Raises ValueError for what cannot be a click; it is not noted down then.
         """
         require_id("item", item)
+        self._keep_up()
         at = self.model.clock if time is None else seconds([time], 1, 1)[0]
         number = int(self.model._numbers([item], unknown)[0])  # what cannot be a click is not noted: all is checked
         self.history.append(item)
@@ -46,7 +48,30 @@ class Stream:
         require_whole("k", k)
         require_list("exclude", exclude, ordered=False)
         require_one_of("unknown", unknown, ON_UNKNOWN)
+        self._keep_up()
         return self.model._lists(self._scores(), k, exclude, unknown)[["ItemId", "score"]]
+
+    def __copy__(self) -> Self:
+        """The same session of the same model; from here on each goes its own way."""
+        other = object.__new__(type(self))
+        other.__dict__ |= self.__dict__ | {name: [*getattr(self, name)] for name in ("history", "times", "_numbers")}
+        return other
+
+    def _begin(self) -> None:
+        """Before the first click, by what the model has learned until now."""
+        self._items = self.model.items
+        self._numbers: list[int] = []  # of the items in ``history``
+
+    def _is_current(self) -> bool:
+        """Whether the model still knows what it knew when the session began."""
+        return self.model.items is self._items
+
+    def _keep_up(self) -> None:
+        """Play the clicks again if the model has learned anew: numbers and states are of what it knew before."""
+        if not self._is_current():
+            self._begin()
+            for number in find(item_index(self.model.items), self.history).tolist():
+                self._clicked(number)
 
     def _clicked(self, number: int) -> None:
         """Take note of a click on the item of this number, -1 for an unknown one."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import random
 import threading
 import time
@@ -85,6 +86,28 @@ def another_thread_that_draws():
         thread.join()
 
 
+@contextlib.contextmanager
+def collected_all_the_time():
+    before = gc.get_threshold()
+    with switched(lambda threshold: gc.set_threshold(*threshold), (50, 2, 2), before):
+        yield
+
+
+@contextlib.contextmanager
+def nowhere_to_write():
+    """As under pythonw, or in a service."""
+    with contextlib.redirect_stdout(None), contextlib.redirect_stderr(None):
+        yield
+
+
+@contextlib.contextmanager
+def all_at_once():
+    with contextlib.ExitStack() as modes:
+        for state in ALL_AT_ONCE:
+            modes.enter_context(STATES[state]())
+        yield
+
+
 class Watching(TorchFunctionMode):
     """A mode of the caller's own, as profilers and default devices are."""
 
@@ -107,6 +130,13 @@ STATES = {
     "anomaly detection": lambda: torch.autograd.set_detect_anomaly(True, check_nan=False),
     "hooks on saved tensors": torch.autograd.graph.save_on_cpu,
     "saved tensors forbidden": lambda: torch.autograd.graph.disable_saved_tensors_hooks("none here"),
+    "saved tensors may be changed": torch.autograd.graph.allow_mutation_on_saved_tensors,
+    "forward derivatives": torch.autograd.forward_ad.dual_level,
+    "backward in one thread": lambda: torch.autograd.set_multithreading_enabled(False),
+    "parameters are swapped when moved": lambda: switched(
+        torch.__future__.set_swap_module_params_on_conversion, True, False
+    ),
+    "profiled": torch.autograd.profiler.profile,
     "deterministic": lambda: switched(torch.use_deterministic_algorithms, True, False),
     "a mode over torch's functions": Watching,
     "a mode over torch's operations": lambda: FlopCounterMode(display=False),
@@ -119,7 +149,14 @@ STATES = {
     "warnings are errors": warnings_as_errors,
     "another time zone": lambda: in_time_zone("Asia/Kolkata"),
     "another thread draws": another_thread_that_draws,
+    "garbage is collected all the time": collected_all_the_time,
+    "nowhere to write": nowhere_to_write,
+    "many states at once": all_at_once,
 }
+ALL_AT_ONCE = (
+    "inference mode", "autocast to bfloat16", "default device, as a context", "a mode over torch's functions",
+    "default type float64", "NumPy raises", "pandas keeps text in Python", "warnings are errors",
+)  # fmt: skip
 ARITHMETIC = {
     "one thread": lambda: switched(torch.set_num_threads, 1, torch.get_num_threads()),
     "two threads": lambda: switched(torch.set_num_threads, 2, torch.get_num_threads()),
@@ -175,6 +212,24 @@ def fitted_baselines(train, test, file):
     return found
 
 
+def listed_by_baselines(train, test, file):
+    found = {}
+    for name in ("Pop", "SPop", "ItemKNN", "BPRMF", "Markov", "VSKNN", "STAN"):
+        kind = getattr(g4r.baselines, name)
+        kind().fit(train).save(file.with_name(name))
+        model = kind.load(file.with_name(name))
+        ids, stream = model.items.tolist(), model.stream()
+        stream.click(ids[0], time=train["Time"].max())
+        for rows in (
+            model.recommend(ids[:3], 9, exclude=ids[4:6]),
+            model.recommend_many([ids[:2], []], 5),
+            stream.recommend(),
+        ):
+            found[f"{name} {len(found)}"] = torch.from_numpy(model.items.get_indexer(rows["ItemId"]))
+            found[f"{name} {len(found)}"] = torch.from_numpy(rows["score"].to_numpy().copy())
+    return found
+
+
 def evaluated(train, test, file):
     result = g4r.evaluate(g4r.GRU4Rec.load(file, device="cpu"), test)
     return {"ranks": torch.from_numpy(result.ranks), "low": torch.from_numpy(result.interval()["low"].to_numpy())}
@@ -207,7 +262,7 @@ def read_again(train, test, file):
     return {name: torch.from_numpy(np.array(getattr(sessions, name))) for name in ("items", "offsets", "times")}
 
 
-DEEDS = [fitted, fitted_baselines, evaluated, recommended, loaded, read_again]
+DEEDS = [fitted, fitted_baselines, listed_by_baselines, evaluated, recommended, loaded, read_again]
 each_deed = pytest.mark.parametrize("deed", DEEDS, ids=lambda deed: deed.__name__)
 
 

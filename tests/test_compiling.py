@@ -17,6 +17,7 @@ import pytest
 import torch
 from helpers import assert_same_bits, catches, random_log, seeded
 from torch.testing import assert_close
+from torch.utils.flop_counter import FlopCounterMode
 
 from gru4rec_lite import GRU4Rec, clicks, compiling, files, losses, toyshop, training
 from gru4rec_lite.batching import SessionParallel, Step
@@ -321,6 +322,21 @@ def test_where_torch_refuses_to_begin_training_goes_on_as_well(monkeypatch):
 
     monkeypatch.setattr(torch, "compile", refuses)
     with pytest.warns(NotCompiled, match="not supported on this Python"):
+        losses_ = fit(1, compile=True)
+    assert losses_ == fit(1, compile=False)
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [
+        (lambda: FlopCounterMode(display=False), "dispatch mode"),
+        (lambda: torch.compiler.set_stance("fail_on_recompile"), "stance"),
+        (torch.autograd.graph.save_on_cpu, "saved tensor hooks"),
+    ],
+    ids=["counting operations", "told to fail", "saved tensors"],
+)
+def test_in_a_mode_of_the_caller_that_torch_cannot_compile_training_goes_on_as_it_is(mode, reason):
+    with mode(), pytest.warns(NotCompiled, match=reason):
         losses_ = fit(1, compile=True)
     assert losses_ == fit(1, compile=False)
 
