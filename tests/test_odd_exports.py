@@ -63,6 +63,7 @@ def parquet() -> bytes:
         ("log.zip", GOOD.encode(), "log.csv", "it is no .zip file"),
         ("log.csv.gz", parquet(), "log.parquet", "it is a .parquet file"),
     ],
+    ids=lambda value: "bytes" if isinstance(value, bytes) else None,  # which hold the time of day
 )
 def test_a_file_under_another_name_is_told_its_right_one(tmp_path, name, content, right, says):
     path = write(tmp_path / name, content)
