@@ -312,6 +312,30 @@ def test_a_pure_move_makes_no_row_stale(hashed):
     assert hashed(moved + PLAIN) != hashed(moved.replace("g as h", "f as h") + PLAIN)
 
 
+def test_what_moves_to_another_module_makes_no_row_stale(monkeypatch, tmp_path):
+    """Together the modules define the same: one function each, which calls the other's."""
+    monkeypatch.setattr(code, "PACKAGE", tmp_path)
+
+    def of(**modules: str) -> str:
+        for name, text in modules.items():
+            (tmp_path / f"{name}.py").write_text(text)
+        return experiments.code_hash(list(modules))
+
+    one, two = "def one(x):\n    return {}two(x)\n", "import numpy as np\ndef two(x):\n    return np.abs(x)\n"
+    apart = of(a="import numpy as np\nfrom . import b\n" + one.format("b."), b="__all__ = ['two']\n" + two)
+    assert of(d=one.format("").join(["from .e import two\n", ""]), e=two) == apart
+    assert of(f=two + one.format("")) == apart
+    assert of(g=two + one.format("np.")) != apart
+    assert of(h="from . import b\n" + one.format("b."), i=two.replace("abs", "sign")) != apart
+    folder = tmp_path / "house"
+    folder.mkdir()
+    (folder / "one.py").write_text("from .. import two\n" + one.format("two."))
+    (folder / "two.py").write_text(two)
+    assert experiments.code_hash(["house/*"]) == apart
+    with pytest.raises(FileNotFoundError, match="'nowhere'"):
+        experiments.code_hash(["nowhere"])
+
+
 def test_an_error_that_a_row_catches_is_no_guard(hashed):
     """It is what the row shows; its words are words all the same."""
     raised = "def f(x):\n    if x > {}:\n        raise {}('{}')\n    return x\n"

@@ -1,8 +1,9 @@
 """A hash of the code that a row of a table depends on, by which stale rows are found.
 
 What cannot change a figure is left out of it: words (docstrings, comments, messages of errors), guards, which raise or
-do nothing, and where a name is imported from. So a clearer error and a function that moves to another module make no
-table of hours stale, and anything else does. An error that a row catches (`CAUGHT`) is a figure of it, and no guard.
+do nothing, and where a thing stands: in which of the modules, in what order, and from where a name is imported. So a
+clearer error and a function that moves to another module make no table of hours stale, and anything else does. An error
+that a row catches (`CAUGHT`) is a figure of it, and no guard.
 """
 
 from __future__ import annotations
@@ -20,11 +21,46 @@ PACKAGE = Path(__file__).parent.parent
 
 
 def code_hash(modules: Sequence[str]) -> str:
-    """A hash of the modules' syntax trees without words and guards; the same in every version of Python."""
-    digest = hashlib.sha256()
+    """A hash of what the modules define, without words and guards; the same in every version of Python.
+
+    A name is a module or, with ``/*``, all modules of a folder.
+    """
+    found: set[str] = set()
     for module in modules:
-        digest.update(repr(shape(ast.parse((PACKAGE / f"{module}.py").read_text("utf8")))).encode())
-    return digest.hexdigest()[:12]
+        paths = sorted(PACKAGE.glob(f"{module}.py"))
+        if not paths:
+            raise FileNotFoundError(f"a table depends on the module {module!r}, which is not there")
+        for path in paths:
+            tree = ast.parse(path.read_text("utf8"))
+            found |= {repr(one) for one in shape(_Unplaced(tree).visit(tree).body)}
+    return hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()[:12]
+
+
+class _Unplaced(ast.NodeTransformer):
+    """Takes out of a module's tree how it reaches other modules: ``training.train`` becomes ``train``."""
+
+    def __init__(self, tree: ast.Module):
+        imports = [node for node in ast.walk(tree) if _imports_modules(node)]
+        self.modules = {alias.asname or alias.name for node in imports for alias in node.names}
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
+        return None if _imports_modules(node) else node
+
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
+        self.generic_visit(node)
+        is_ours = isinstance(node.value, ast.Name) and node.value.id in self.modules
+        return ast.Name(node.attr, node.ctx) if is_ours else node
+
+    def visit_Assign(self, node: ast.Assign) -> Any:
+        return None if ast.unparse(node.targets[0]) == "__all__" else self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> Any:
+        return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
+
+
+def _imports_modules(node: ast.AST) -> bool:
+    """``from . import a, b as c``."""
+    return isinstance(node, ast.ImportFrom) and node.module is None
 
 
 def shape(node: Any, strict: bool = False) -> Any:
