@@ -21,21 +21,13 @@ __all__ = [
     "losses", "metrics", "network", "optim", "sampling", "toyshop", "training",
 ]  # fmt: skip
 
-_LAZY = (
-    "audit",
-    "exercises",
-    "experiments",
-    "museum",
-    "plots",
-    "products",
-    "solutions",
-    "widgets",
-)  # not needed to train, so not loaded before they are asked for
+_LAZY = {name: f".{name}" for name in ("audit", "exercises", "experiments", "museum", "plots", "solutions", "widgets")}
+_LAZY["products"] = ".internal.products"  # not needed to train, so not loaded before they are asked for
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        return importlib.import_module(f".{name}", __name__)
+        return importlib.import_module(_LAZY[name], __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

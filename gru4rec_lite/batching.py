@@ -4,6 +4,9 @@ A mini-batch has B lanes. Each lane plays one session click by click; when its s
 session of the log at the next step, and its hidden state starts from zero. Nothing is padded, and every adjacent pair
 of clicks is used exactly once. When no session is left to start, lanes end and the mini-batch gets narrower.
 
+An evaluation has every session at hand, so nothing needs to wait for a lane: `side_by_side` begins all sessions at the
+same time, the longest first, and those which have ended drop out at the end of the batch.
+
 Source: Hidasi et al., ICLR 2016, §3.1.1 and figure 2.
 """
 
@@ -17,7 +20,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checks import require_device, require_integers, require_sessions, require_whole
+from .internal.checks import (
+    require_device,
+    require_integers,
+    require_offsets,
+    require_sessions,
+    require_that,
+    require_whole,
+)
 
 CHUNK = 131_072  # rows of the steps whose tensors are on the device at a time,
 STEPS = 4096  # and at most so many steps
@@ -157,6 +167,38 @@ def padding_waste(lengths, batch_size: int) -> float:
     first = np.arange(0, len(n_pairs), batch_size)
     rows = np.diff(first, append=len(n_pairs))
     return 1 - n_pairs.sum() / (np.maximum.reduceat(n_pairs, first) * rows).sum()
+
+
+def side_by_side(offsets: np.ndarray) -> tuple[np.ndarray, list[int], np.ndarray]:
+    """All sessions at the same time, as an evaluation plays them: the longest first, so that those which end are last.
+
+    Args:
+        offsets: ``(S + 1,)``; every click of a session but its last is played.
+
+    Returns:
+        click ``(P,)``, which click is played, step after step; the number of sessions in each step; and place ``(P,)``,
+        where in the first the clicks are found in the order of the log.
+    """
+    lengths = np.maximum(np.diff(offsets) - 1, 0)
+    widths = len(lengths) - np.bincount(lengths).cumsum()[:-1] if len(lengths) else lengths  # longer than 0, 1, 2, ...
+    row = np.empty_like(lengths)
+    row[np.argsort(-lengths, kind="stable")] = np.arange(len(lengths))
+    position = np.arange(lengths.sum()) - np.repeat(lengths.cumsum() - lengths, lengths)
+    place = (widths.cumsum() - widths)[position] + np.repeat(row, lengths)
+    click = np.empty_like(place)
+    click[place] = np.repeat(offsets[:-1], lengths) + position
+    return click, widths.tolist(), place
+
+
+def whole_sessions(offsets: np.ndarray, clicks: int) -> Iterator[tuple[int, int]]:
+    """First and end of runs of sessions of at most so many clicks together, but at least one session."""
+    require_that("offsets", offsets, isinstance(offsets, np.ndarray), "a NumPy array, as clicks.encode gives it")
+    require_offsets(offsets)
+    first = 0
+    while first < len(offsets) - 1:
+        end = max(first + 1, int(np.searchsorted(offsets, offsets[first] + clicks, side="right")) - 1)
+        yield first, end
+        first = end
 
 
 def _schedule(n_steps: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .checks import require_one_of, require_whole
+from .internal.checks import require_one_of, require_whole
 
 
 class Cell(nn.Module):

@@ -14,9 +14,9 @@ import torch
 
 from . import clicks as click_log
 from . import metrics
-from .blocks import as_blocks
-from .caller import warn
-from .checks import require_model, require_number, require_one_of, require_that, require_whole
+from .internal.blocks import as_blocks
+from .internal.caller import warn
+from .internal.checks import require_model, require_number, require_one_of, require_that, require_whole
 
 PER_PREDICTION = ("ranks", "sessions", "positions", "targets")
 

@@ -18,14 +18,18 @@ import torch
 from torch import Tensor
 
 from . import clicks as click_log
-from . import compiling, files, packed, settings, training
-from .ambient import undisturbed
-from .batching import SessionParallel
-from .caller import warn
-from .checks import require_flag
+from . import training
+from .batching import SessionParallel, whole_sessions
+from .cells import CELLS
 from .evaluation import evaluate
+from .internal import files, rules
+from .internal.ambient import undisturbed
+from .internal.caller import warn
+from .internal.checks import require_flag, require_that
+from .internal.device import find_device, plain
+from .internal.rules import setting
 from .losses import LOSSES
-from .network import Network
+from .network import EMBEDDINGS, OUTPUTS, Network, hidden_states
 from .optim import Adagrad
 from .recommender import Recommender, Stream, follows, rows_at_once
 from .sampling import NegativeSampler
@@ -68,26 +72,26 @@ class GRU4Rec(Recommender):
         ValueError: a setting that does not exist, is out of range, or would be ignored.
     """
 
-    layers: tuple[int, ...] = (100,)
-    cell: str = "gru"
-    embedding: str = "shared"
-    embedding_size: int | None = None
-    loss: str = "cross-entropy"
-    output: str = "auto"
-    batch_size: int = 32
-    n_samples: int = 2048
-    sample_alpha: float = 0.75
-    logq: float | None = None
-    bpreg: float = 1.0
-    elu: float = 0.5
-    dropout_embed: float = 0.0
-    dropout_hidden: float = 0.2
-    learning_rate: float = 0.05
-    momentum: float = 0.0
-    n_epochs: int = 10
-    compile: str | bool = "auto"
-    seed: int = 42
-    device: str = "auto"
+    layers: tuple[int, ...] = setting((100,), rules.units)
+    cell: str = setting("gru", rules.one_of, allowed=CELLS)
+    embedding: str = setting("shared", rules.one_of, allowed=EMBEDDINGS)
+    embedding_size: int | None = setting(None, rules.optional, rule=rules.whole)
+    loss: str = setting("cross-entropy", rules.one_of, allowed=LOSSES)
+    output: str = setting("auto", rules.one_of, allowed=("auto", *OUTPUTS))
+    batch_size: int = setting(32, rules.whole)
+    n_samples: int = setting(2048, rules.whole, least=0)
+    sample_alpha: float = setting(0.75, rules.number, least=0, most=1)
+    logq: float | None = setting(None, rules.optional, rule=rules.number, least=0, most=1)
+    bpreg: float = setting(1.0, rules.number, least=0)
+    elu: float = setting(0.5, rules.positive)
+    dropout_embed: float = setting(0.0, rules.share)
+    dropout_hidden: float = setting(0.2, rules.share)
+    learning_rate: float = setting(0.05, rules.positive)
+    momentum: float = setting(0.0, rules.share)
+    n_epochs: int = setting(10, rules.whole)
+    compile: str | bool = setting("auto", rules.auto_or_flag)
+    seed: int = setting(42, rules.whole, least=0)
+    device: str = setting("auto", rules.device)
 
     _part_of_what_is_learned = ("layers", "cell", "embedding", "embedding_size", "loss", "output", "elu")
 
@@ -97,14 +101,14 @@ class GRU4Rec(Recommender):
         self._history: list[dict[str, float]] = []
 
     def _check_settings(self) -> None:
-        for setting in fields(self):
-            setattr(self, setting.name, settings.plain(getattr(self, setting.name)))
-        settings.check(self)
-        settings.find_device(self.device)
+        for field in fields(self):
+            setattr(self, field.name, plain(getattr(self, field.name)))
+        super()._check_settings()
+        _check_none_is_ignored(self)
 
     def _settle(self) -> None:
         """What the settings leave open."""
-        self._device = settings.find_device(self.device)
+        self._device = find_device(self.device)
         self._output = self.output
         if self.output == "auto":
             self._output = {"cross-entropy": "linear", "bpr-max": "elu"}.get(self.loss, "tanh")
@@ -151,7 +155,7 @@ class GRU4Rec(Recommender):
             raise ValueError("resume=True: needs the file to go on from, fit(..., checkpoint=path)")
         self._check_settings()
         log = click_log.encode(train)
-        plan = SessionParallel(log.items, log.offsets, self.batch_size, settings.find_device(self.device))
+        plan = SessionParallel(log.items, log.offsets, self.batch_size, find_device(self.device))
         if len(plan) == 0:
             raise click_log.ClickLogError(
                 "column SessionId: every session has one click, so there is no next click to learn from; "
@@ -172,7 +176,7 @@ class GRU4Rec(Recommender):
         loss = partial(LOSSES[self.loss], bpreg=self.bpreg) if self.loss == "bpr-max" else LOSSES[self.loss]
         for epoch in training.train(
             self.network, optimiser, loss, plan, sampler, epochs, self._logq, self.seed, progress,
-            compiling.wanted(self.compile, self.network, plan, self.n_samples, self.n_epochs),  # resumed: as before
+            training.pays_to_compile(self.compile, self.network, plan, self.n_samples, self.n_epochs),
         ):  # fmt: skip
             row = {"epoch": epoch.number, "loss": epoch.loss, "clicks_per_s": epoch.clicks_per_s}
             line = f"epoch {epoch.number:>2}  loss {epoch.loss:.4f}"
@@ -194,16 +198,16 @@ class GRU4Rec(Recommender):
     @undisturbed()
     def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray | None = None) -> Iterator[Tensor]:
         """See `Recommender.scores`."""
-        for first, last in packed.whole_sessions(offsets, self._clicks_at_once()):
-            hidden = packed.hidden_states(self.network, items, offsets[first : last + 1])
+        for first, last in whole_sessions(offsets, self._clicks_at_once()):
+            hidden = hidden_states(self.network, items, offsets[first : last + 1])
             yield from self._score_all(hidden)
 
     @undisturbed()
     def last_scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray) -> Iterator[Tensor]:
         """See `Recommender.last_scores`."""
-        for first, last in packed.whole_sessions(offsets, self._clicks_at_once()):
+        for first, last in whole_sessions(offsets, self._clicks_at_once()):
             here = offsets[first : last + 1]
-            hidden = packed.hidden_states(self.network, items, here)
+            hidden = hidden_states(self.network, items, here)
             rows = here[1:] - here[0] - np.arange(1, len(here)) - 1
             yield from self._score_all(hidden[torch.from_numpy(rows).to(hidden.device)])
 
@@ -302,6 +306,25 @@ class _StatefulStream(Stream):
     @undisturbed()
     def _scores(self) -> Tensor:
         return self.model.network.score_all(self.state[-1][:, 0])
+
+
+def _check_none_is_ignored(s: GRU4Rec) -> None:
+    """ValueError for a setting that would change nothing: a mistake that nobody would notice."""
+    width = s.layers[-1] if s.embedding == "shared" else s.embedding_size if s.embedding == "separate" else None
+    uses_elu = s.output == "elu" or (s.output == "auto" and s.loss == "bpr-max")
+    alone = f"left alone with loss={s.loss!r}"
+    for name, holds, allowed in (
+        ("bpreg", s.bpreg == 1.0 or s.loss == "bpr-max", f"{alone}, which has no such term"),
+        ("logq", not s.logq or s.loss == "cross-entropy", f"{alone}: for cross-entropy only"),
+        ("elu", s.elu == 0.5 or uses_elu, "left alone unless output is 'elu'"),
+        ("batch_size", s.batch_size + s.n_samples > 1, "at least 2 with n_samples=0: a lone lane has no negatives"),
+        ("sample_alpha", s.sample_alpha == 0.75 or s.n_samples > 0, "left alone with n_samples=0, which draws none"),
+        (
+            "embedding_size", s.embedding_size in (None, width),
+            "None unless embedding is 'separate': shared is as wide as the last layer",
+        ),
+    ):  # fmt: skip
+        require_that(name, getattr(s, name), holds, allowed)
 
 
 def _warn_of_a_long_session(log: click_log.Sessions, plan: SessionParallel) -> None:

@@ -13,8 +13,8 @@ import pandas as pd
 from torch import Tensor
 
 from . import clicks as click_log
-from .caller import warn
-from .checks import require_that, shown
+from .internal.caller import warn
+from .internal.checks import require_that, shown
 
 UNKNOWN = -1  # the number of an item that is not in the item index
 ON_UNKNOWN = ("warn", "ignore", "raise")

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checks import require_one_of, require_tensor, require_that, require_whole
+from .internal.checks import require_one_of, require_tensor, require_that, require_whole
 
 TIES = ("conservative", "standard", "median")
 COMPARED_AT_ONCE = 2_000_000  # comparisons held at a time

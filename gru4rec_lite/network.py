@@ -11,12 +11,21 @@ from __future__ import annotations
 
 from typing import cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .batching import side_by_side
 from .cells import CELLS, Cell, glorot_blocks_, weights
-from .checks import require_integers, require_number, require_one_of, require_that, require_whole
+from .internal.checks import (
+    require_integers,
+    require_number,
+    require_one_of,
+    require_sessions,
+    require_that,
+    require_whole,
+)
 
 EMBEDDINGS = ("one-hot", "separate", "shared")
 OUTPUTS = ("linear", "tanh", "elu")
@@ -155,3 +164,41 @@ class Network(nn.Module):
 def dropped(x: Tensor, mask: Tensor | None) -> Tensor:
     """``x`` times a mask of dropout, where there is one."""
     return x if mask is None else x * mask
+
+
+def hidden_states(network: Network, items: np.ndarray, offsets: np.ndarray) -> Tensor:
+    """Hidden state of the last layer after every click but the last of each session, without dropout.
+
+    What a layer makes of its inputs is one product over all clicks; only what it makes of its state goes click by
+    click.
+
+    Args:
+        network: on whose device the work is done.
+        items: ``(n,)`` item numbers, session after session; -1 for an unknown item, which changes no state.
+        offsets: ``(S + 1,)``; session s is ``items[offsets[s]:offsets[s + 1]]``.
+
+    Returns:
+        ``(P, H)`` in session order.
+    """
+    _check_clicks(items, offsets, network.n_items)
+    click, widths, place = side_by_side(offsets)
+    device = network.item_out.device
+    clicked = torch.from_numpy(items[click]).to(device)
+    x, known = network.input_table[clicked.clamp(min=0)], (clicked >= 0)[:, None, None].split(widths)
+    some_unknown = bool((items[click] < 0).any())
+    for layer in (cast(Cell, module) for module in network.layers):
+        state, after = layer.zeros(len(offsets) - 1), [x.new_empty(0, layer.units)]
+        for gates, is_known in zip(layer.input_gates(x).split(widths), known, strict=True):
+            before = state[: len(gates)]
+            state = layer.step(gates, before)
+            if some_unknown:
+                state = torch.where(is_known, state, before)
+            after.append(state[:, 0])
+        x = torch.cat(after)
+    return x[torch.from_numpy(place).to(device)]
+
+
+def _check_clicks(items: np.ndarray, offsets: np.ndarray, n_items: int) -> None:
+    """ValueError unless these are sessions; of the items only those are looked at that are played here."""
+    here = items[offsets[0] : offsets[-1]] if isinstance(items, np.ndarray) and items.ndim == 1 else items
+    require_sessions(here, offsets - offsets[0], n_items)

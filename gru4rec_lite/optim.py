@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .checks import require_number, require_tensor, require_that
+from .internal.checks import require_number, require_tensor, require_that
 
 EPS = 1e-6
 

@@ -18,13 +18,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from . import files, metrics
-from .blocks import as_blocks
-from .checks import as_path, require_list, require_one_of, require_whole
+from . import metrics
 from .histories import ON_UNKNOWN, UNKNOWN, check_sessions, find, item_index, of_another_kind, report, seconds
 from .histories import unknown_clicks as _unknown_clicks
-from .settings import plain
-from .spelling import Spelt, of_the_class, require_settings, settings_of
+from .internal import files
+from .internal.blocks import as_blocks
+from .internal.checks import as_path, require_list, require_one_of, require_whole
+from .internal.device import plain
+from .internal.rules import check_settings
+from .internal.spelling import Spelt, of_the_class, require_settings, settings_of
 from .streams import Stream
 
 SCORES_AT_ONCE = 2_000_000  # numbers in a block of scores
@@ -155,6 +157,7 @@ class Recommender(Spelt):
 
     def _check_settings(self) -> None:
         """ValueError for a setting out of range: when the model is made, and at `fit`, for they may be changed."""
+        check_settings(self)
 
     def _settings_to_save(self) -> dict[str, Any]:
         """What `save` writes beside the tensors, so that `load` gives the same scores."""

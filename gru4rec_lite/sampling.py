@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .checks import require_device, require_number, require_tensor, require_that, require_whole
+from .internal.checks import require_device, require_number, require_tensor, require_that, require_whole
 
 
 def _check_support(support: Tensor) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from .checks import require_id, require_list, require_one_of, require_whole
 from .histories import ON_UNKNOWN, find, item_index, seconds
+from .internal.checks import require_id, require_list, require_one_of, require_whole
 
 
 class Stream:

@@ -19,8 +19,8 @@ from torch.func import functional_call
 from tqdm.auto import tqdm
 
 from .batching import SessionParallel, Step
-from .checks import require_flag, require_number, require_that, require_whole
-from .compiling import CompiledStep
+from .internal.checks import require_flag, require_number, require_that, require_whole
+from .internal.compiling import CompiledStep
 from .network import Network
 from .optim import Adagrad
 from .sampling import NegativeSampler, correct_logq, negatives
@@ -28,6 +28,10 @@ from .sampling import NegativeSampler, correct_logq, negatives
 STEPS_PER_DRAW = 256  # extra negatives are drawn for that many steps at a time,
 SAMPLES_PER_DRAW = 524_288  # or for fewer, not to draw more than so many (some 20 MB), or for one step
 SECONDS_PER_UPDATE = 0.5  # how often the bar reads the loss from the device
+PAYS_FROM = 10.0  # seconds that compiling must save; it takes 5 to 20 the first time, some 2 when torch remembers it
+# what it saves of a step, measured on a CPU: most of the calls, and the passes over memory between matrix products,
+# which grow with these
+CALLS, PASSES = 0.5e-3, 4e-12  # seconds; seconds for each operation of the products
 
 
 class Diverged(ValueError):
@@ -191,6 +195,17 @@ def _finite(total: Tensor, clicks: int, epoch: int, step: int, lr: float) -> flo
             f"the loss became {mean} in epoch {epoch}, by step {step}: try learning_rate={lr / 4:g}, not {lr:g}"
         )
     return mean
+
+
+def pays_to_compile(choice: str | bool, network: Network, plan: SessionParallel, n_samples: int, n_epochs: int) -> bool:
+    """Whether to compile: ``choice`` itself, or for "auto" whether it pays for ``n_epochs`` of the plan."""
+    if choice != "auto":
+        return bool(choice)
+    lanes, table = int(plan.widths.max(initial=0)), network.item_out
+    weights = sum(p.numel() for p in network.layers.parameters()) + (lanes + n_samples) * table.shape[1]
+    operations = 6 * lanes * weights  # multiply and add, forward and twice backward
+    saved = {"cpu": CALLS + PASSES * operations, "cuda": CALLS}.get(table.device.type, 0.0)
+    return n_epochs * int((plan.widths == lanes).sum()) * saved > PAYS_FROM
 
 
 def generator(seed: int, epoch: int, device: torch.device) -> torch.Generator:

@@ -11,7 +11,7 @@ import pandas
 import pyarrow
 
 import gru4rec_lite
-from gru4rec_lite.refusals import FROM_FILE
+from gru4rec_lite.clicks.refusals import FROM_FILE
 
 CODE = re.compile(r"(?:clicks|pandas|\(clicks)\b.*", re.DOTALL)
 

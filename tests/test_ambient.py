@@ -26,7 +26,7 @@ from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 
 import gru4rec_lite as g4r
-from gru4rec_lite import ambient
+from gru4rec_lite.internal import ambient
 
 SETTINGS = {"layers": (12,), "n_epochs": 2, "n_samples": 40, "device": "cpu", "compile": False, "dropout_embed": 0.1}
 

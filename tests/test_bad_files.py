@@ -23,8 +23,8 @@ from logs import click_log, random_log, tiny
 
 import gru4rec_lite as g4r
 from gru4rec_lite import baselines, clicks, experiments, network, optim
-from gru4rec_lite.checks import shown
-from gru4rec_lite.dataset_registry import REGISTRY
+from gru4rec_lite.datasets.registry import REGISTRY
+from gru4rec_lite.internal.checks import shown
 
 GOOD = "SessionId,ItemId,Time\n1,a,0\n1,b,1\n2,a,2\n"
 ROW4 = "First bad row: 4 .*Remedy"

@@ -19,7 +19,7 @@ from bad_cases import CASES, case
 from bad_values import CLE, CORRUPT, RANGE, TYPE
 
 import gru4rec_lite as g4r
-from gru4rec_lite.checks import shown
+from gru4rec_lite.internal.checks import shown
 
 ROWS = [
     pytest.param(name, argument, row, id=f"{name}-{argument}-{row.kind}-{number}")

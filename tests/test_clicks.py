@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from logs import by_last_click, click_log, random_log
 from pandas.testing import assert_frame_equal
 
-from gru4rec_lite import clicks, columns, evaluate, order
-from gru4rec_lite.clicks import ClickLogError
+from gru4rec_lite import clicks, evaluate
+from gru4rec_lite.clicks import ClickLogError, columns, order
 from gru4rec_lite.museum import data as museum
 from gru4rec_lite.museum.checks import LEAK, row_labels_do_not_matter
 

@@ -19,13 +19,15 @@ from helpers import assert_same_bits, catches, random_log, seeded
 from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 
-from gru4rec_lite import GRU4Rec, clicks, compiling, files, losses, toyshop, training
+from gru4rec_lite import GRU4Rec, clicks, losses, toyshop, training
 from gru4rec_lite.batching import SessionParallel, Step
 from gru4rec_lite.cells import CELLS
-from gru4rec_lite.compiling import CompiledStep, NotCompiled, wanted
+from gru4rec_lite.internal import files
+from gru4rec_lite.internal.compiling import CompiledStep, NotCompiled
 from gru4rec_lite.network import EMBEDDINGS, Network
 from gru4rec_lite.optim import Adagrad
 from gru4rec_lite.sampling import NegativeSampler
+from gru4rec_lite.training import pays_to_compile
 
 # CI has a compiler: there a test that cannot compile fails (pyproject.toml makes NotCompiled an error); elsewhere it is
 # left out
@@ -187,7 +189,7 @@ def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(tmp_pa
 def test_a_resumed_training_is_compiled_if_the_whole_of_it_was_to_be(tmp_path, monkeypatch):
     asked, file = [], tmp_path / "run.safetensors"
     monkeypatch.setattr(training, "CompiledStep", lambda step: asked.append(step) or step)
-    monkeypatch.setattr(compiling, "PAYS_FROM", 4 * 4 * 0.5e-3)  # of six epochs of four steps, not of one
+    monkeypatch.setattr(training, "PAYS_FROM", 4 * 4 * 0.5e-3)  # of six epochs of four steps, not of one
     settings = {"layers": (8,), "n_samples": 8, "n_epochs": 6, "batch_size": 16, "device": "cpu"}
 
     class Stopped(Exception):
@@ -276,7 +278,7 @@ def test_auto_compiles_a_run_that_is_long_enough_to_pay(monkeypatch):
     assert not compiles(monkeypatch)
     assert not compiles(monkeypatch, compile=False)
     assert compiles(monkeypatch, compile=True)
-    monkeypatch.setattr(compiling, "PAYS_FROM", 0.0)
+    monkeypatch.setattr(training, "PAYS_FROM", 0.0)
     assert compiles(monkeypatch)
     assert not compiles(monkeypatch, compile=False)
 
@@ -284,17 +286,17 @@ def test_auto_compiles_a_run_that_is_long_enough_to_pay(monkeypatch):
 def test_longer_runs_and_larger_networks_pay_sooner():
     plan = setup().plan  # 5 lanes
     small, large = Network(50, (10,)), Network(50, (1000,))
-    assert not wanted("auto", small, plan, 10, n_epochs=100)
-    assert wanted("auto", small, plan, 10, n_epochs=100_000)
-    assert wanted("auto", large, plan, 2048, n_epochs=10_000)
-    assert not wanted("auto", small, plan, 2048, n_epochs=1000)
-    assert wanted("auto", large, plan, 2048, n_epochs=1000)
-    assert wanted(True, small, plan, 10, n_epochs=1)
-    assert not wanted(False, large, plan, 2048, n_epochs=10**6)
+    assert not pays_to_compile("auto", small, plan, 10, n_epochs=100)
+    assert pays_to_compile("auto", small, plan, 10, n_epochs=100_000)
+    assert pays_to_compile("auto", large, plan, 2048, n_epochs=10_000)
+    assert not pays_to_compile("auto", small, plan, 2048, n_epochs=1000)
+    assert pays_to_compile("auto", large, plan, 2048, n_epochs=1000)
+    assert pays_to_compile(True, small, plan, 10, n_epochs=1)
+    assert not pays_to_compile(False, large, plan, 2048, n_epochs=10**6)
 
 
 def test_auto_compiles_only_where_torchs_compiler_is_at_home():
-    assert not wanted("auto", Network(50, (1000,)).to("meta"), setup().plan, 2048, n_epochs=10**6)
+    assert not pays_to_compile("auto", Network(50, (1000,)).to("meta"), setup().plan, 2048, n_epochs=10**6)
 
 
 def test_where_nothing_can_be_compiled_training_goes_on_and_says_so_once(monkeypatch):
@@ -359,7 +361,8 @@ def test_runs_with_other_widths_of_instructions_may_share_torchs_memory_on_disk(
     """torch itself would hand one run the code of the other, which then reads beyond its tensors."""
     program = """
 import warnings
-from gru4rec_lite import GRU4Rec, compiling, toyshop
+from gru4rec_lite import GRU4Rec, toyshop
+from gru4rec_lite.internal import compiling
 warnings.simplefilter("error", compiling.NotCompiled)
 log = toyshop.simulate(60, seed=1)
 settings = dict(layers=(8,), n_samples=8, n_epochs=1, dropout_hidden=0.0, device="cpu")

@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gru4rec_lite import clicks, dataset_readers, datasets
-from gru4rec_lite.datasets import REGISTRY, DatasetUnavailable
+from gru4rec_lite import clicks, datasets
+from gru4rec_lite.datasets import REGISTRY, DatasetUnavailable, readers
 
 ESHOP = REGISTRY["eshop"]
 HERE = os.environ.get("GRU4REC_LITE_DATA", "")
@@ -407,7 +407,7 @@ def test_the_sample_that_otto_publishes_is_read_as_the_json_module_reads_it():
     path = Path(HERE) / "otto/otto_sample.jsonl"
     sessions = [json.loads(line) for line in path.read_text().splitlines()]
     assert (len(sessions), sum(len(session["events"]) for session in sessions)) == (20, 862)
-    log = dataset_readers.otto(path)
+    log = readers.otto(path)
     expected = [
         (session["session"], event["aid"], event["ts"])
         for session in sessions
@@ -423,7 +423,7 @@ def test_files_longer_than_a_block_are_read_whole(name, by_hand, monkeypatch):
     """Blocks of few bytes end in the middle of lines and sessions; here every one does."""
     by_hand(name)
     whole = datasets.load(name)
-    monkeypatch.setattr(dataset_readers, "BLOCK", 128)
+    monkeypatch.setattr(readers, "BLOCK", 128)
     pd.testing.assert_frame_equal(datasets.load(name), whole)
 
 
@@ -586,4 +586,4 @@ sys.addaudithook(lambda event, _: sys.exit(event) if event in ("socket.connect",
 import gru4rec_lite
 assert not {"pooch", "requests"} & set(sys.modules)
 """
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(datasets.__file__).parents[1])
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(datasets.__file__).parents[2])

@@ -25,8 +25,9 @@ from logs import all_scores, random_log, tiny
 from logs import click_log as click_log_of
 from safetensors.torch import load_file, save_file
 
-from gru4rec_lite import GRU4Rec, atomic, baselines, files, training
+from gru4rec_lite import GRU4Rec, baselines, training
 from gru4rec_lite import clicks as click_log
+from gru4rec_lite.internal import atomic, files
 
 try:
     import resource

@@ -23,8 +23,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import examples
 
-from gru4rec_lite import clickbytes, clicks
+from gru4rec_lite import clicks
 from gru4rec_lite.clicks import ClickLogError
+from gru4rec_lite.clicks import raw as bytes_of_files
 
 TRIED: Counter[str] = Counter()
 STRICTER = {  # why a file is refused, though pandas may read it -> what is said
@@ -134,7 +135,7 @@ def compare(text: str, delimiter: str, quote: str | None, block: int, names: lis
         except Odd as odd:
             reason = str(odd)
         ours, said = {}, ""
-        with mock.patch.object(clickbytes, "BLOCK", block):
+        with mock.patch.object(bytes_of_files, "BLOCK", block):
             try:
                 ours = of_ours(path, quote, names)
             except ClickLogError as error:

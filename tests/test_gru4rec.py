@@ -13,8 +13,9 @@ import pytest
 import torch
 from logs import TINY, all_scores, click_log, random_log, random_sessions, tiny
 
-from gru4rec_lite import baselines, clicks, evaluate, files, gru4rec, training
+from gru4rec_lite import baselines, clicks, evaluate, gru4rec, training
 from gru4rec_lite import network as network_module
+from gru4rec_lite.internal import files
 from gru4rec_lite.losses import LOSSES
 from gru4rec_lite.museum import evaluation as broken
 
@@ -635,14 +636,14 @@ def test_a_catalogue_of_one_item_is_no_trouble():
 
 
 def test_an_evaluation_holds_the_inputs_and_states_of_a_bounded_number_of_clicks(monkeypatch):
-    sizes, hidden_states = [], gru4rec.packed.hidden_states
+    sizes, hidden_states = [], gru4rec.hidden_states
 
     def spy(network, items, offsets):
         hidden = hidden_states(network, items, offsets)
         sizes.append(len(hidden) * (network.input_table.shape[1] + hidden.shape[1]))
         return hidden
 
-    monkeypatch.setattr(gru4rec.packed, "hidden_states", spy)
+    monkeypatch.setattr(gru4rec, "hidden_states", spy)
     monkeypatch.setattr(gru4rec, "STATES_AT_ONCE", 2000)
     log = random_log(60)
     for settings in ({"embedding": "separate", "embedding_size": 200}, {"embedding": "shared"}):

@@ -12,7 +12,8 @@ import pytest
 import torch
 from logs import random_log, tiny
 
-from gru4rec_lite import baselines, checks, datasets, experiments, files, jsonable
+from gru4rec_lite import baselines, datasets, experiments
+from gru4rec_lite.internal import checks, files, jsonable
 
 LOG = random_log(items="abcdefgh")
 

@@ -25,7 +25,8 @@ import pytest
 import torch
 from logs import random_log, tiny
 
-from gru4rec_lite import atomic, files, gru4rec, training
+from gru4rec_lite import gru4rec, training
+from gru4rec_lite.internal import atomic, files
 
 ROOT = Path(__file__).parents[1]
 EPOCHS = 4

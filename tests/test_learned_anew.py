@@ -14,7 +14,8 @@ import torch
 from helpers import assert_same_list
 from logs import click_log, random_log, tiny
 
-from gru4rec_lite import GRU4Rec, baselines, evaluate, files
+from gru4rec_lite import GRU4Rec, baselines, evaluate
+from gru4rec_lite.internal import files
 from gru4rec_lite.recommender import Recommender
 
 LOG, LATER = random_log(seed=1), random_log(items="jihgfedzyx", seed=2)  # "b" is not there any more, "z" is new

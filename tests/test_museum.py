@@ -16,7 +16,8 @@ from torch.testing import assert_close
 from torch.utils.flop_counter import FlopCounterMode
 
 import gru4rec_lite as g4r
-from gru4rec_lite import cells, clicks, compiling, evaluation, gru4rec, losses, museum, network, sampling, training
+from gru4rec_lite import cells, clicks, evaluation, gru4rec, losses, museum, network, sampling, training
+from gru4rec_lite.internal import compiling
 from gru4rec_lite.museum import EXHIBITS, FURTHER, checks, lanes
 
 CASES = [(number, i) for number, exhibit in EXHIBITS.items() for i in range(len(exhibit.cases))]

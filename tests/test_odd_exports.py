@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 from remedies import done, follow
 
-from gru4rec_lite import clickbytes, clicks
-from gru4rec_lite.clicks import ClickLogError
+from gru4rec_lite import clicks
+from gru4rec_lite.clicks import ClickLogError, raw
 
 HEAD = "SessionId,ItemId,Time\n"
 GOOD = HEAD + "1,a,1\n1,b,2\n"
@@ -160,7 +160,7 @@ def test_text_that_is_no_utf8_is_refused(tmp_path, suffix):
 
 @pytest.mark.parametrize("odd", ['{"SessionId":1,"ItemId":"x","Time":5}', '{"SessionId":1,"ItemId":7,"Time":5', "end"])
 def test_a_bad_line_of_json_is_told_by_its_row_in_the_file(tmp_path, monkeypatch, odd):
-    monkeypatch.setattr(clickbytes, "BLOCK", 64)
+    monkeypatch.setattr(raw, "BLOCK", 64)
     lines = [json.dumps({"SessionId": 1, "ItemId": n, "Time": n}) for n in range(90)]
     lines[70] = odd
     with pytest.raises(ClickLogError, match=r"First bad row: 71 \(data rows counted from 1\)\. Remedy"):

@@ -5,8 +5,9 @@ import torch
 from test_compiling import check_steps_agree, needs_compiler
 from torch.testing import assert_close
 
-from gru4rec_lite import GRU4Rec, products, toyshop, training
-from gru4rec_lite.compiling import CompiledStep
+from gru4rec_lite import GRU4Rec, toyshop, training
+from gru4rec_lite.internal import products
+from gru4rec_lite.internal.compiling import CompiledStep
 
 needs_onednn = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch was built without oneDNN")
 

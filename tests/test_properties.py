@@ -41,12 +41,11 @@ from gru4rec_lite import (
     gru4rec,
     losses,
     metrics,
-    order,
     recommender,
     training,
 )
 from gru4rec_lite.batching import SessionParallel
-from gru4rec_lite.clicks import ClickLogError
+from gru4rec_lite.clicks import ClickLogError, order
 from gru4rec_lite.museum import batching as broken_batching
 from gru4rec_lite.museum import data as broken_data
 from gru4rec_lite.museum import evaluation as broken_evaluation

@@ -21,8 +21,9 @@ import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_frame_equal
 
-from gru4rec_lite import clickbytes, clickquotes, clicks, dataset_readers
-from gru4rec_lite.clicks import ClickLogError
+from gru4rec_lite import clicks
+from gru4rec_lite.clicks import ClickLogError, quotes, raw
+from gru4rec_lite.datasets import readers
 
 HEAD = "SessionId,ItemId,Time\n"
 
@@ -72,7 +73,7 @@ STRAY = {  # what a stray mark does -> the file, the row that is named, what is 
 @pytest.mark.parametrize("block", [64, 2**20])
 def test_a_stray_quotation_mark_is_named_with_its_row_and_the_remedy_works(tmp_path, monkeypatch, what, block):
     text, row, says, items = STRAY[what]
-    monkeypatch.setattr(clickbytes, "BLOCK", block)
+    monkeypatch.setattr(raw, "BLOCK", block)
     path = write(tmp_path / ("log.tsv" if "\t" in text else "log.csv"), text)
     for keep in ([], [text.split("\n", 1)[0].split("\t" if "\t" in text else ",")[3]]):
         with pytest.raises(ClickLogError, match=rf"(?s)a quotation mark .*{says}.*First bad row: {row} .*quote=None"):
@@ -178,11 +179,9 @@ def test_a_row_longer_than_a_block_is_read(tmp_path):
 
 def test_a_mark_that_is_never_closed_is_found_in_time_that_grows_with_the_file(monkeypatch, tmp_path):
     looked = []
-    walk = clickquotes._walk
-    monkeypatch.setattr(clickbytes, "BLOCK", 2**10)
-    monkeypatch.setattr(
-        clickquotes, "_walk", lambda path, text, *more: looked.append(len(text)) or walk(path, text, *more)
-    )
+    walk = quotes._walk
+    monkeypatch.setattr(raw, "BLOCK", 2**10)
+    monkeypatch.setattr(quotes, "_walk", lambda path, text, *more: looked.append(len(text)) or walk(path, text, *more))
     with pytest.raises(ClickLogError, match="never closed"):
         clicks.read(write(tmp_path / "log.csv", HEAD + '1,"a,1\n' + "1,b,2\n" * 100_000))
     assert sum(looked) < 4 * 600_000
@@ -437,7 +436,7 @@ def test_otto_is_read_with_its_events_and_milliseconds(tmp_path, capsys):
 
 def test_otto_is_what_its_own_reader_makes_of_it(tmp_path, capsys):
     path = otto(tmp_path / "otto.jsonl", n=500)
-    own = dataset_readers.otto(path)
+    own = readers.otto(path)
     log = silently(path, "session", "aid", "ts", events={"type": ["clicks"]}, unit="ms")
     assert log[["SessionId", "ItemId"]].values.tolist() == own[["SessionId", "ItemId"]].values.tolist()
     assert clicks.seconds(log["Time"]) == pytest.approx(clicks.seconds(own["Time"]), abs=1e-6)
@@ -449,7 +448,7 @@ def test_lines_of_json_may_be_a_click_each_in_blocks_of_any_size(tmp_path, monke
         {"SessionId": n // 2, "ItemId": f"2020-01-{n % 28 + 1:02}", "Time": n, "more": {"x": [n]}} for n in range(50)
     ]
     text = "\n\n".join(json.dumps(line) for line in lines)
-    monkeypatch.setattr(clickbytes, "BLOCK", block)
+    monkeypatch.setattr(raw, "BLOCK", block)
     for name, content in (("log.jsonl", text.encode()), ("log.jsonl.gz", gzip.compress(f"\ufeff{text}\r\n".encode()))):
         log = silently(write(tmp_path / name, content))
         assert log["ItemId"].tolist() == [line["ItemId"] for line in lines]  # text, though it looks like a date

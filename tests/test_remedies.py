@@ -9,7 +9,8 @@ import pytest
 import torch
 from logs import click_log, random_log, tiny
 
-from gru4rec_lite import GRU4Rec, Recommender, baselines, compare, evaluate, files
+from gru4rec_lite import GRU4Rec, Recommender, baselines, compare, evaluate
+from gru4rec_lite.internal import files
 
 LOG = random_log(items="abcdefgh")
 

@@ -212,7 +212,7 @@ def test_a_setting_changed_after_fit_waits_for_the_next_fit(changed, tmp_path):
 @pytest.mark.parametrize(
     ("changed", "complaint"),
     [
-        ({"dropout_hidden": 2.0}, "dropout_hidden=2.0: must be at least 0 and below 1"),
+        ({"dropout_hidden": 2.0}, "dropout_hidden=2.0: must be a number of at least 0, below 1"),
         ({"loss": "bpr", "logq": 1.0}, "logq=1.0: must be left alone with loss='bpr'"),
         ({"device": "nowhere"}, "device='nowhere': must be 'auto'"),
     ],

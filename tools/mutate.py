@@ -50,14 +50,11 @@ TESTS_OF = {  # module: its test file
     "sampling": "test_sampling.py",
     "optim": "test_optim.py",
     "cells": "test_cells.py",
-    "clicks": "test_clicks.py",
-    "columns": "test_clicks.py",
-    "order": "test_clicks.py",
-    "filters": "test_clicks.py",
-    "times": "test_times.py",
-    "timeless": "test_times.py",
-    "ids": "test_ids.py",
-    "frames": "test_frames.py",
+    **{f"clicks/{name}": "test_clicks.py" for name in ("columns", "cutting", "encoding", "filters", "order")},
+    "clicks/times": "test_times.py",
+    "clicks/timeless": "test_times.py",
+    "clicks/ids": "test_ids.py",
+    "clicks/frames": "test_frames.py",
 }
 OPTIONS = "-x -q --tb=no -p no:cacheprovider -p no:unraisableexception".split()
 MEMORY = 16 * 2**30  # bytes of addresses that a child may use; torch alone maps some 4 GiB
@@ -168,7 +165,7 @@ def child(module: str, text: str, durations: dict[str, float], seconds: float, o
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         for stream in (1, 2):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
-        sys.meta_path.insert(0, Mutated(f"gru4rec_lite.{module}", text))
+        sys.meta_path.insert(0, Mutated("gru4rec_lite." + module.replace("/", "."), text))
         watch = Watch(durations)
         code = int(pytest.main([*OPTIONS, f"tests/{TESTS_OF[module]}"], [watch]))
         if out is not None:

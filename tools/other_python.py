@@ -27,8 +27,8 @@ WANTED = (
 ).split()
 TESTS = (
     "clicks times ids frames reading bad_files bad_input datasets files recommender settings ambient network "
-    "cells losses sampling batching training gru4rec compiling packed products optim metrics evaluation baselines "
-    "sknn item_knn s_pop bpr_mf widgets plots"
+    "cells losses sampling batching training gru4rec compiling whole_sessions products optim metrics evaluation "
+    "baselines sknn item_knn s_pop bpr_mf widgets plots"
 ).split()
 
 

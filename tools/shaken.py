@@ -1,8 +1,8 @@
 """Shaken arithmetic: every float32 product of torch comes out a few units in the last place off, as on another machine.
 
     python tools/shaken.py                             ten seeds: chapters, snippets of pages, tests that run models
-    python tools/shaken.py --seeds 3 book/09_training.ipynb tests/test_packed.py
-    SHAKEN=3,2 pytest -p shaken tests/test_packed.py   seed 3, two threads (with tools/ on PYTHONPATH)
+    python tools/shaken.py --seeds 3 book/09_training.ipynb tests/test_whole_sessions.py
+    SHAKEN=3,2 pytest -p shaken tests/test_whole_sessions.py   seed 3, two threads (with tools/ on PYTHONPATH)
 
 Another processor, library or number of threads adds up a product in another order, so its last digits are others. Here
 they are made so: each element of a product is multiplied by 1 ± up to four units in the last place. No cell and no test
@@ -42,9 +42,12 @@ CHAPTERS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "book").
 SNIPPETS = "tests/book/test_faq.py"  # the code of pages
 OF_MODELS = """audit baselines batching bpr_mf cells compiling determinism evaluation exercises exercises_gates
     exercises_losses exercises_museum exercises_network exercises_sampling files gru4rec losses museum
-    network optim packed products properties recommender settings training widgets_network""".split()
+    network optim products properties recommender settings training whole_sessions widgets_network""".split()
 TESTS = [f"tests/test_{name}.py" for name in OF_MODELS]
-CHEAP = [SNIPPETS, *(f"tests/test_{name}.py" for name in ("gru4rec", "network", "packed", "recommender", "training"))]
+CHEAP = [
+    SNIPPETS,
+    *(f"tests/test_{name}.py" for name in ("gru4rec", "network", "recommender", "training", "whole_sessions")),
+]
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import gru4rec_lite as g4r
-from gru4rec_lite import files, recommender
+from gru4rec_lite import recommender
+from gru4rec_lite.internal import files
 
 STORED = Path(__file__).parents[1] / "gru4rec_lite/widgets/tiny_model.safetensors"
 SESSIONS, SEED = 30_000, 0

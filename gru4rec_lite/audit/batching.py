@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import require_sessions, require_that, require_whole
+from ..internal.checks import require_sessions, require_that, require_whole
 from .played import Played, made
 from .probe import SEED, numpy
 from .report import Check, Failed, NotTried, Report, check, crash, name_of, run, share

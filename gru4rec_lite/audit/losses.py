@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..checks import require_that
+from ..internal.checks import require_that
 from . import compared, equations
 from .equations import EQUATIONS
 from .lanes import Lanes, all_close, close

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import require_number, require_that
+from ..internal.checks import require_number, require_that
 from .probe import numpy
 from .report import Check, Failed, NotTried, Report, check, name_of, run, share
 

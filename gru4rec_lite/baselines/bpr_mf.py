@@ -12,7 +12,8 @@ from scipy.special import expit
 from torch import Tensor
 
 from .. import clicks as click_log
-from ..checks import require_number, require_whole
+from ..internal import rules
+from ..internal.rules import setting
 from ..training import Diverged
 from .by_history import ByHistory
 
@@ -42,19 +43,12 @@ class BPRMF(ByHistory):
     Hidasi et al., ICLR 2016, §4.
     """
 
-    n_factors: int = 100
-    n_epochs: int = 10
-    learning_rate: float = 0.01
-    regularisation: float = 0.0
-    batch_size: int = 32
-    seed: int = 42
-
-    def _check_settings(self) -> None:
-        for name in ("n_factors", "n_epochs", "batch_size"):
-            require_whole(name, getattr(self, name))
-        require_whole("seed", self.seed, 0)
-        require_number("learning_rate", self.learning_rate, 0, above=True)
-        require_number("regularisation", self.regularisation, 0)
+    n_factors: int = setting(100, rules.whole)
+    n_epochs: int = setting(10, rules.whole)
+    learning_rate: float = setting(0.01, rules.positive)
+    regularisation: float = setting(0.0, rules.number, least=0)
+    batch_size: int = setting(32, rules.whole)
+    seed: int = setting(42, rules.whole, least=0)
 
     def fit(self, train: pd.DataFrame) -> Self:
         self._check_settings()

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..checks import require_sessions, require_that
+from ..internal.checks import require_sessions, require_that
 from ..recommender import Recommender, rows_at_once
 
 

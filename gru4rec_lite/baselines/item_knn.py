@@ -13,7 +13,9 @@ from scipy import sparse
 from torch import Tensor
 
 from .. import clicks as click_log
-from ..checks import require_number, require_sessions, require_whole
+from ..internal import rules
+from ..internal.checks import require_sessions
+from ..internal.rules import setting
 from ..recommender import Recommender, rows_at_once
 from .markov import last_known_clicks
 
@@ -40,14 +42,9 @@ class ItemKNN(Recommender):
     Source: baseline Item-KNN of Hidasi et al., ICLR 2016, §4; Davidson et al., RecSys 2010.
     """
 
-    n_neighbours: int = 100
-    lam: float = 20.0
-    alpha: float = 0.5
-
-    def _check_settings(self) -> None:
-        require_whole("n_neighbours", self.n_neighbours)
-        require_number("lam", self.lam, 0)
-        require_number("alpha", self.alpha, 0, 1)
+    n_neighbours: int = setting(100, rules.whole)
+    lam: float = setting(20.0, rules.number, least=0)
+    alpha: float = setting(0.5, rules.number, least=0, most=1)
 
     def fit(self, train: pd.DataFrame) -> Self:
         self._check_settings()

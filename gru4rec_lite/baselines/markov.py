@@ -13,7 +13,9 @@ from scipy import sparse
 from torch import Tensor
 
 from .. import clicks as click_log
-from ..checks import require_number, require_sessions
+from ..internal import rules
+from ..internal.checks import require_sessions
+from ..internal.rules import setting
 from ..recommender import Recommender, rows_at_once
 
 
@@ -27,10 +29,7 @@ class Markov(Recommender):
         kappa: how many clicks the fall-back on popularity is worth, at least 0.
     """
 
-    kappa: float = 1.0
-
-    def _check_settings(self) -> None:
-        require_number("kappa", self.kappa, 0)
+    kappa: float = setting(1.0, rules.number, least=0)
 
     def fit(self, train: pd.DataFrame) -> Self:
         self._check_settings()

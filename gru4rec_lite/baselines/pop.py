@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .. import clicks as click_log
-from ..checks import require_sessions
+from ..internal.checks import require_sessions
 from ..recommender import Recommender, rows_at_once
 
 

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from .. import clicks as click_log
-from ..checks import require_number, require_one_of, require_scale, require_whole
+from ..internal import rules
+from ..internal.rules import setting
 from .by_history import ByHistory
 
 DAY = 86_400.0
@@ -57,12 +58,8 @@ class SKNN(ByHistory):
     RecSys 2017.
     """
 
-    k: int = 500
-    m: int = 1000
-
-    def _check_settings(self) -> None:
-        require_whole("k", self.k)
-        require_whole("m", self.m)
+    k: int = setting(500, rules.whole)
+    m: int = setting(1000, rules.whole)
 
     def fit(self, train: pd.DataFrame) -> Self:
         self._check_settings()
@@ -171,15 +168,9 @@ class VSKNN(SKNN):
     Source: Ludewig & Jannach, "Evaluation of session-based recommendation algorithms", UMUAI 2018.
     """
 
-    decay: str = "linear"
-    neighbour_decay: str = "inverse"
-    idf_weight: float = 0.0
-
-    def _check_settings(self) -> None:
-        super()._check_settings()
-        for name in ("decay", "neighbour_decay"):
-            require_one_of(name, getattr(self, name), DECAYS)
-        require_number("idf_weight", self.idf_weight, 0)
+    decay: str = setting("linear", rules.one_of, allowed=DECAYS)
+    neighbour_decay: str = setting("inverse", rules.one_of, allowed=DECAYS)
+    idf_weight: float = setting(0.0, rules.number, least=0)
 
     def _click_weight(self, age: np.ndarray, n_clicks: int) -> np.ndarray:
         return DECAYS[self.decay](age, n_clicks)
@@ -210,14 +201,9 @@ class STAN(SKNN):
     Source: Garg et al., "Sequence and time aware neighborhood for session-based recommendations", SIGIR 2019.
     """
 
-    click_scale: float = 1.02
-    session_scale: float = 5.0
-    item_scale: float = 2.05
-
-    def _check_settings(self) -> None:
-        super()._check_settings()
-        for name in ("click_scale", "session_scale", "item_scale"):
-            require_scale(name, getattr(self, name))
+    click_scale: float = setting(1.02, rules.scale)
+    session_scale: float = setting(5.0, rules.scale)
+    item_scale: float = setting(2.05, rules.scale)
 
     def _click_weight(self, age: np.ndarray, n_clicks: int) -> np.ndarray:
         return np.exp((1 - age) / self.click_scale)

@@ -29,12 +29,12 @@ import torch
 from tqdm.auto import tqdm
 
 from .. import datasets
-from ..checks import as_path, require_one_of, require_that
+from ..internal.checks import as_path, require_one_of, require_that
 from . import chapters, mechanisms, museum, paper
 from .chapters import train_padded
-from .code import code_hash
+from .code import LOGS, NETWORK, code_hash
 from .restamping import restamp
-from .rows import LOGS, NETWORK, Run, split
+from .rows import Run, split
 from .table import Row, identity, measured, read, row_of, write
 
 __all__ = ["TABLES", "Run", "Table", "code_hash", "main", "read", "restamp_tables", "run", "split", "train_padded"]

@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 
 from .. import baselines, batching, clicks
-from ..checks import require_flag, require_whole
 from ..evaluation import compare
 from ..gru4rec import GRU4Rec
+from ..internal.checks import require_flag, require_whole
 from .rows import SEEDS, Parts, Run, figures, fit, split
 
 TUNED: tuple[dict[str, Any], ...] = (  # one setting at a time away from the defaults

@@ -1,14 +1,15 @@
 """A hash of the code that a row of a table depends on, by which stale rows are found.
 
 What cannot change a figure is left out of it: words (docstrings, comments, messages of errors), guards, which raise or
-do nothing, and where a thing stands: in which of the modules, in what order, and from where a name is imported. So a
-clearer error and a function that moves to another module make no table of hours stale, and anything else does. An error
-that a row catches (`CAUGHT`) is a figure of it, and no guard.
+do nothing (the rule of a setting is one), and where a thing stands: in which of the modules, in what order, and from
+where a name is imported. So a clearer error and a function that moves to another module make no table of hours stale,
+and anything else does. An error that a row catches (`CAUGHT`) is a figure of it, and no guard.
 """
 
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import re
 from collections.abc import Sequence
@@ -18,6 +19,16 @@ from typing import Any
 GUARD = re.compile(r"_?(check|require|refuse)(_\w+)?$")  # functions of such a name raise, or return nothing
 CAUGHT = ("Diverged",)  # where a row says that it diverged
 PACKAGE = Path(__file__).parent.parent
+# what a row about a log depends on, and what a row about a network does besides
+LOGS = (
+    *(f"clicks/{name}" for name in ("columns", "cutting", "encoding", "filters", "frames", "ids", "order")),
+    *("clicks/timeless", "clicks/times"),
+    "toyshop/shop", "toyshop/oracle", "batching", "metrics", "evaluation", "recommender", "internal/blocks",
+)  # fmt: skip
+NETWORK = (
+    *("cells", "network", "sampling", "losses", "optim", "training", "gru4rec"),
+    *(f"internal/{name}" for name in ("ambient", "compiling", "device")),
+)
 
 
 def code_hash(modules: Sequence[str]) -> str:
@@ -40,16 +51,21 @@ class _Unplaced(ast.NodeTransformer):
     """Takes out of a module's tree how it reaches other modules: ``training.train`` becomes ``train``."""
 
     def __init__(self, tree: ast.Module):
-        imports = [node for node in ast.walk(tree) if _imports_modules(node)]
-        self.modules = {alias.asname or alias.name for node in imports for alias in node.names}
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        self.modules = {a.asname or a.name for node in imports for a in node.names if _is_module(node, a)}
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
-        return None if _imports_modules(node) else node
+        node.names = [alias for alias in node.names if not _is_module(node, alias)]
+        return node if node.names else None
 
     def visit_Attribute(self, node: ast.Attribute) -> Any:
         self.generic_visit(node)
         is_ours = isinstance(node.value, ast.Name) and node.value.id in self.modules
         return ast.Name(node.attr, node.ctx) if is_ours else node
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        self.generic_visit(node)  # of a setting and its rule, which is a guard, the value alone
+        return node.args[0] if isinstance(node.func, ast.Name) and node.func.id == "setting" else node
 
     def visit_Assign(self, node: ast.Assign) -> Any:
         return None if ast.unparse(node.targets[0]) == "__all__" else self.generic_visit(node)
@@ -58,9 +74,17 @@ class _Unplaced(ast.NodeTransformer):
         return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
 
 
-def _imports_modules(node: ast.AST) -> bool:
-    """``from . import a, b as c``."""
-    return isinstance(node, ast.ImportFrom) and node.module is None
+def _is_module(node: ast.ImportFrom, alias: ast.alias) -> bool:
+    """Whether ``from .module import alias`` means a module of the package."""
+    end = "/" + "/".join([*(node.module or "").split("."), alias.name]).lstrip("/")
+    return node.level > 0 and any(module.endswith(end) for module in _modules(PACKAGE))
+
+
+@functools.cache
+def _modules(package: Path) -> list[str]:
+    """``/clicks``, ``/clicks/order``, ``/losses``, ..."""
+    found = (path.relative_to(package).with_suffix("").as_posix() for path in package.glob("**/*.py"))
+    return ["/" + name.removesuffix("/__init__") for name in found]
 
 
 def shape(node: Any, strict: bool = False) -> Any:

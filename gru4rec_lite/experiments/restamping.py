@@ -22,7 +22,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from ..checks import require_that, require_whole
+from ..internal.checks import require_that, require_whole
 from .rows import Run
 from .table import Row, identity, measured, read, row_of, write
 

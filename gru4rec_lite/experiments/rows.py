@@ -1,4 +1,4 @@
-"""What all tables share: the parts of a data set, what is measured, and which modules a row depends on."""
+"""What all tables share: the parts of a data set, and what is measured."""
 
 from __future__ import annotations
 
@@ -10,34 +10,14 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from .. import clicks, datasets, files
-from ..checks import require_whole
+from .. import clicks, datasets
 from ..evaluation import evaluate
 from ..gru4rec import GRU4Rec
+from ..internal import files
+from ..internal.checks import require_whole
 from ..recommender import Recommender
 
 SEEDS = (1, 2, 3)
-LOGS = (
-    "frames",
-    "timeless",
-    "times",
-    "ids",
-    "columns",
-    "order",
-    "filters",
-    "clicks",
-    "toyshop/shop",
-    "toyshop/oracle",
-    "packed",
-    "metrics",
-    "blocks",
-    "evaluation",
-    "recommender",
-)
-NETWORK = (
-    "cells", "network", "batching", "sampling", "losses", "optim", "compiling", "training", "settings", "ambient",
-    "gru4rec",
-)  # fmt: skip
 
 
 class Run(NamedTuple):

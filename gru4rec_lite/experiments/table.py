@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from .. import atomic
+from ..internal import atomic
 from .rows import Run
 
 Row = dict[str, Any]

@@ -19,7 +19,7 @@ from unittest import mock  # patches and restores, also after an exception; noth
 import torch
 from torch import Tensor
 
-from .. import compiling, evaluation, gru4rec, training
+from .. import evaluation, gru4rec, training
 from ..batching import SessionParallel
 from ..gru4rec import GRU4Rec
 from ..losses import LOSSES
@@ -51,7 +51,7 @@ def bug(number: str, variant: str | None = None) -> AbstractContextManager[None]
         variant = next(iter(variants))
     if variant not in variants:
         raise ValueError(f"variant={variant!r}: {number} has {', '.join(variants)}")
-    return _patched(*variants[variant], (compiling, "wanted", lambda wanted: lambda *arguments: False))
+    return _patched(*variants[variant], (training, "pays_to_compile", lambda pays: lambda *arguments: False))
 
 
 @contextmanager

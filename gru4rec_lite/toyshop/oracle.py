@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from .. import clicks as click_log
-from .. import metrics, packed
-from ..caller import warn
-from ..checks import require_number, require_sessions
+from .. import metrics
+from ..batching import side_by_side, whole_sessions
+from ..internal.caller import warn
+from ..internal.checks import require_number, require_sessions
 from ..recommender import Recommender
 from .shop import Process, process
 
@@ -52,7 +53,7 @@ class Oracle(Recommender):
     def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray | None = None) -> Iterator[Tensor]:
         """Probabilities of the next item, ``(P, N)`` float64, rows of which sum to 1; see `Recommender.scores`."""
         require_sessions(items, offsets, len(self.items), times)
-        for first, last in packed.whole_sessions(offsets, BELIEFS_AT_ONCE // len(self._shop.start)):
+        for first, last in whole_sessions(offsets, BELIEFS_AT_ONCE // len(self._shop.start)):
             here = offsets[first : last + 1]
             yield torch.from_numpy(next_click(self._shop, items[here[0] : here[-1]], here - here[0]))
 
@@ -100,7 +101,7 @@ def next_click(shop: Process, items: np.ndarray, offsets: np.ndarray) -> np.ndar
         ``(P, N)`` float64, rows in session order.
     """
     require_sessions(items, offsets, len(shop.items))
-    click, widths, place = packed.side_by_side(offsets)
+    click, widths, place = side_by_side(offsets)
     # (S, N) what a state shows while page y is open is divided by 1 − E_sy; E_sy = 1: it shows nothing but y
     leaves = 1 - shop.emission
     other = np.divide(1, leaves, out=np.zeros_like(leaves), where=leaves > 0)

@@ -23,7 +23,7 @@ import gru4rec_lite.gru4rec
 from gru4rec_lite import GRU4Rec, training
 from gru4rec_lite import clicks as click_log
 from gru4rec_lite.batching import CHUNK, STEPS, SessionParallel, Step
-from gru4rec_lite.products import onednn
+from gru4rec_lite.internal.products import onednn
 
 Log = Callable[[], pd.DataFrame]  # made in the side's own process: it is too large to be sent there
 FOREVER = 1_000_000  # epochs; the clock ends them

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import clickbytes
+from . import raw
 from .columns import ClickLogError
 
 LINE_ENDS = re.compile(rb"[\r\n]+")
@@ -38,7 +38,7 @@ def look(path: Path, quote: bytes, delimiter: bytes) -> Quotes:
     found = Quotes()
     text, begins = b"\n", -1  # a byte before the first one; ``begins``: where ``text`` begins in the file
     due, more = 0, b""
-    for block in clickbytes.blocks(path):
+    for block in raw.blocks(path):
         found.size += len(block)
         more += block
         if len(more) < due:  # a value did not end: twice as much is looked at, or a long one would take forever
@@ -101,7 +101,7 @@ def _is_plain(text: bytes, quote: bytes, delimiter: bytes) -> bool:
 def _row(path: Path, end: int, inside: int) -> int:
     """The data row, counted from 1, in which this byte of the file stands; blank lines are none."""
     row, begins, before = -inside, 0, b"\n"
-    for block in clickbytes.blocks(path):
+    for block in raw.blocks(path):
         data = np.frombuffer(before + block[: end - begins], np.uint8)
         ends = (data == ord("\n")) | (data == ord("\r"))
         row += int((ends[1:] & ~ends[:-1]).sum())

@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 import pyarrow.json
 import pyarrow.parquet
 
-from . import clickbytes
-from .clickvalues import is_text
+from . import raw
 from .columns import ClickLogError, require
+from .values import is_text
 
 Wanted = dict[str, str]
 
@@ -122,7 +122,7 @@ def _json_type(kind: pa.DataType) -> pa.DataType:
 def _whole_lines(path: Path) -> Iterator[bytes]:
     """A file in pieces of some 16 MB that end with a line."""
     rest = b""
-    for block in clickbytes.blocks(path, 16 * clickbytes.BLOCK):
+    for block in raw.blocks(path, 16 * raw.BLOCK):
         end = block.rfind(b"\n") + 1
         if end and (rest + block[:end]).strip():
             yield rest + block[:end]

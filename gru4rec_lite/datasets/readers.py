@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.json
 
-from . import clicks as click_log
+from .. import clicks as click_log
 
 BLOCK = 2**24  # bytes that are read at a time
 MILLISECONDS = pa.timestamp("ms")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from . import dataset_readers as readers
-from . import toyshop
+from .. import toyshop
+from . import readers
 
 
 @dataclass(frozen=True)

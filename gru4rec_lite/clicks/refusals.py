@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import caller
+from ..internal import caller
 
 FROM_FILE = "; from a file: clicks = pandas.read_csv(…) or read_parquet(…) first, every function takes such a frame"
 Remedy = tuple[str, Callable[[], Any]]  # code, and the same to be tried

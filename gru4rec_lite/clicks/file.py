@@ -16,12 +16,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from . import clickbytes
-from .caller import warn
-from .clicktables import read_jsonl, read_parquet, require_utf8, unfold
-from .clicktext import read_text
-from .clickvalues import note_floats, note_missing, parse_ids, parse_times, to_pandas
+from ..internal.caller import warn
+from . import raw
 from .columns import ClickLogError, check
+from .tables import read_jsonl, read_parquet, require_utf8, unfold
+from .text import read_text
+from .values import note_floats, note_missing, parse_ids, parse_times, to_pandas
 
 ORDER = "\0order of rows"  # the name of the times of a file that has none
 
@@ -44,7 +44,7 @@ def read_columns(
     notes: list[str] = []
     counted = ""
     try:
-        kind = ".parquet" if path.is_dir() else clickbytes.kind_of(path)
+        kind = ".parquet" if path.is_dir() else raw.kind_of(path)
         if kind == ".parquet":
             table = read_parquet(path, wanted)
         else:
@@ -65,7 +65,7 @@ def read_columns(
     except ClickLogError as error:
         raise ClickLogError(f"{error}{counted if 'First bad row' in str(error) else ''}") from error.__cause__
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowException) as error:
-        raise ClickLogError(f"{path} cannot be read: {error}. Remedy: {clickbytes.remedy(path)}.") from error
+        raise ClickLogError(f"{path} cannot be read: {error}. Remedy: {raw.remedy(path)}.") from error
     for note in notes:
         warn(note)
     return frame

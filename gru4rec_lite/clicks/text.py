@@ -1,7 +1,7 @@
 """A csv, tsv or txt file as a table of text: every row that is in it, or a refusal.
 
 pyarrow does the parsing, since it reads on all cores. It cuts a file at line ends, so it may do so only where no line
-end stands inside quotes: ``clickquotes`` has looked at every quotation mark before.
+end stands inside quotes: ``quotes`` has looked at every quotation mark before.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 
-from . import clickbytes, clickquotes
+from . import quotes, raw
 from .columns import ClickLogError, require
 
 LARGEST = 2**31 - 1  # bytes of a block, so of a row too
@@ -24,35 +24,35 @@ def read_text(path: Path, wanted: dict[str, str], quote: str | None, notes: list
     """Every wanted column as text, an empty field as missing; what is worth a word is added to ``notes``."""
     delimiter, size = _header(path, wanted, quote)
     mark = None if quote is None else quote.encode()
-    quotes = clickquotes.Quotes() if mark is None else clickquotes.look(path, mark, delimiter.encode())
-    if quotes.returns:  # pyarrow loses the \n of a quoted \r\n when a block ends between them: one block for all
-        size = quotes.size + len(clickbytes.BOM)
+    found = quotes.Quotes() if mark is None else quotes.look(path, mark, delimiter.encode())
+    if found.returns:  # pyarrow loses the \n of a quoted \r\n when a block ends between them: one block for all
+        size = found.size + len(raw.BOM)
         if size > LARGEST:
             remedy = "save it as parquet, or write its line breaks inside of quotes as \\n"
             raise ClickLogError(f"{path}: too large for quoted values with a carriage return. Remedy: {remedy}.")
-    table = _parse(path, wanted, delimiter, quote, quotes.n_broken > 0, max(size, clickbytes.BLOCK))
-    if quotes.n_broken:
-        n_lines, begins = len(clickquotes.LINE_ENDS.split(quotes.first)), quotes.first[:40].decode(errors="replace")
+    table = _parse(path, wanted, delimiter, quote, found.n_broken > 0, max(size, raw.BLOCK))
+    if found.n_broken:
+        n_lines, begins = len(quotes.LINE_ENDS.split(found.first)), found.first[:40].decode(errors="replace")
         notes.append(
-            f"{path}: {quotes.n_broken:,} quoted value{'s' * (quotes.n_broken > 1)} with a line break in "
-            f"{len(table):,} rows. First: row {quotes.row} (data rows counted from 1), {n_lines:,} lines from "
-            f"{begins!r} on. If these are rows of their own, that is, {clickquotes.UNQUOTED}"
+            f"{path}: {found.n_broken:,} quoted value{'s' * (found.n_broken > 1)} with a line break in "
+            f"{len(table):,} rows. First: row {found.row} (data rows counted from 1), {n_lines:,} lines from "
+            f"{begins!r} on. If these are rows of their own, that is, {quotes.UNQUOTED}"
         )
     return table
 
 
 def _header(path: Path, wanted: dict[str, str], quote: str | None) -> tuple[str, int]:
     """The delimiter, and in how many bytes the header ends for sure: pyarrow wants it in the first block."""
-    begin = next(clickbytes.blocks(path, max(2**20, clickbytes.BLOCK)), b"")
+    begin = next(raw.blocks(path, max(2**20, raw.BLOCK)), b"")
     text = begin.lstrip(b"\r\n")
     split = {delimiter: _names(text, delimiter, quote) for delimiter in _likely(path, text)}
     names = next((found for found in split.values() if set(wanted) <= set(found)), next(iter(split.values())))
     if any("\0" in name or "\ufffd" in name for name in names):  # UTF-16, Latin-1, or no text at all
-        remedy = clickbytes.remedy(path).removeprefix("repair the file, or ")
+        remedy = raw.remedy(path).removeprefix("repair the file, or ")
         raise ClickLogError(f"{path} cannot be read: its first line is no UTF-8. Remedy: {remedy}.")
     if text and not any(split.values()):
         shown = text[:80].decode(errors="replace")
-        remedy = f"name the columns in the first line; {clickquotes.UNQUOTED}"
+        remedy = f"name the columns in the first line; {quotes.UNQUOTED}"
         raise ClickLogError(f"{path} cannot be read: its header does not end: {shown!r}. Remedy: {remedy}.")
     for column, argument in wanted.items():
         remedy = f"set {argument}=… to the right name; a csv file names its columns in its first line"
@@ -61,12 +61,12 @@ def _header(path: Path, wanted: dict[str, str], quote: str | None) -> tuple[str,
         require(column, names, remedy)
     delimiter = next(one for one in split if split[one] is names)
     size = sum(2 * len(name.encode()) + 3 for name in names)  # each letter a quote that is doubled, in quotes
-    return delimiter, len(clickbytes.BOM) + len(begin) - len(text) + size
+    return delimiter, len(raw.BOM) + len(begin) - len(text) + size
 
 
 def _likely(path: Path, text: bytes) -> list[str]:
     """Delimiters, the likeliest first: the one that stands most often in the first line."""
-    line = clickquotes.LINE_ENDS.split(text, maxsplit=1)[0]
+    line = quotes.LINE_ENDS.split(text, maxsplit=1)[0]
     return sorted("\t,;|" if ".tsv" in path.name.lower() else ",\t;|", key=lambda one: -line.count(one.encode()))
 
 
@@ -99,7 +99,7 @@ def _parse(path: Path, wanted: dict[str, str], delimiter: str, quote: str | None
     while True:
         bad.clear()
         try:
-            with clickbytes.open_bytes(path) as stream:
+            with raw.open_bytes(path) as stream:
                 options = pa.csv.ReadOptions(use_threads=threads, block_size=min(size, LARGEST))
                 table = pa.csv.read_csv(stream, options, layout, as_text)
         except pa.ArrowInvalid as error:

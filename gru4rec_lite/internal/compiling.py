@@ -19,30 +19,13 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
-from .batching import SessionParallel
 from .caller import warn
-from .network import Network
 
-PAYS_FROM = 10.0  # seconds that compiling must save; it takes 5 to 20 the first time, some 2 when torch remembers it
 _COMPILING = threading.Lock()  # one at a time: the warnings that are hidden meanwhile belong to the whole process
-# what it saves of a step, measured on a CPU: most of the calls, and the passes over memory between matrix products,
-# which grow with these
-CALLS, PASSES = 0.5e-3, 4e-12  # seconds; seconds for each operation of the products
 
 
 class NotCompiled(UserWarning):
     """Training goes on as it is, more slowly."""
-
-
-def wanted(choice: str | bool, network: Network, plan: SessionParallel, n_samples: int, n_epochs: int) -> bool:
-    """Whether to compile: ``choice`` itself, or for "auto" whether it pays for ``n_epochs`` of the plan."""
-    if choice != "auto":
-        return bool(choice)
-    lanes, table = int(plan.widths.max(initial=0)), network.item_out
-    weights = sum(p.numel() for p in network.layers.parameters()) + (lanes + n_samples) * table.shape[1]
-    operations = 6 * lanes * weights  # multiply and add, forward and twice backward
-    saved = {"cpu": CALLS + PASSES * operations, "cuda": CALLS}.get(table.device.type, 0.0)
-    return n_epochs * int((plan.widths == lanes).sum()) * saved > PAYS_FROM
 
 
 class CompiledStep:

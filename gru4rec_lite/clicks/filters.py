@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from .checks import require_flag
+from ..internal.checks import require_flag
 from .columns import checked, numbered, rows_kept
 from .order import differ, in_order, pick, repeated, squeeze
 from .refusals import ClickLogError, require_positive

@@ -19,10 +19,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from . import columns
-from . import dataset_readers as readers
-from .checks import require_one_of
-from .dataset_registry import REGISTRY, DataSet
+from ..clicks import columns
+from ..internal.checks import require_one_of
+from . import readers
+from .registry import REGISTRY, DataSet
 
 
 class DatasetUnavailable(RuntimeError):
@@ -48,7 +48,7 @@ def load(name: str) -> pd.DataFrame:
         wrong = (
             f"{_named(places)} holds {read:,} clicks where {entry.clicks:,} were expected: cut short, or another file"
         )
-        raise _unavailable(entry, f"{wrong}. To read it as it is: gru4rec_lite.dataset_readers.{name}(path)")
+        raise _unavailable(entry, f"{wrong}. To read it as it is: gru4rec_lite.datasets.readers.{name}(path)")
     return log
 
 
@@ -115,7 +115,7 @@ def available() -> pd.DataFrame:
 
 def folder() -> Path:
     """The project's data folder: inside an installed package, or beside the package in a checkout."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     installed = package / "_data"
     return installed if installed.is_dir() else package.parent / "data"
 

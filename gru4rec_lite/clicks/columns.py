@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from ..internal.checks import require_flag, require_that
 from . import order
-from .checks import require_flag, require_that
 from .frames import require_columns, require_frame
 from .ids import plain_ids
 from .refusals import ClickLogError, refuse, require
