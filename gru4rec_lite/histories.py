@@ -1,6 +1,4 @@
-"""What a list is asked for: item ids and times of clicks, looked at and turned into numbers; what is said of ids that
-the model does not know.
-"""
+"""What a list is asked for: ids and times of clicks, turned into numbers, and what is said of unknown ids."""
 
 from __future__ import annotations
 
