@@ -18,14 +18,8 @@ from torch import Tensor, nn
 
 from .batching import side_by_side
 from .cells import CELLS, Cell, glorot_blocks_, weights
-from .internal.checks import (
-    require_integers,
-    require_number,
-    require_one_of,
-    require_sessions,
-    require_that,
-    require_whole,
-)
+from .internal import rules
+from .internal.checks import require_sessions
 
 EMBEDDINGS = ("one-hot", "separate", "shared")
 OUTPUTS = ("linear", "tanh", "elu")
@@ -50,6 +44,17 @@ class Network(nn.Module):
     layers' own.
     """
 
+    @rules.arguments(
+        n_items=rules.whole(),
+        layers=rules.units,
+        cell=rules.one_of(*CELLS),
+        embedding=rules.one_of(*EMBEDDINGS),
+        embedding_size=rules.optional(rules.whole()),
+        output=rules.one_of(*OUTPUTS),
+        elu=rules.positive,
+        dropout_embed=rules.share,
+        dropout_hidden=rules.share,
+    )
     def __init__(
         self,
         n_items: int,
@@ -63,18 +68,6 @@ class Network(nn.Module):
         dropout_hidden: float = 0.0,
         generator: torch.Generator | None = None,
     ):
-        require_whole("n_items", n_items)
-        require_that(
-            "layers", layers, isinstance(layers, tuple) and len(layers) > 0, "units of each layer, such as (100,)"
-        )
-        require_integers("layers", layers, 1, "units of each layer")
-        require_one_of("cell", cell, CELLS)
-        require_one_of("embedding", embedding, EMBEDDINGS)
-        require_whole("embedding_size", 1 if embedding_size is None else embedding_size)
-        require_one_of("output", output, OUTPUTS)
-        require_number("elu", elu, 0, above=True)
-        require_number("dropout_embed", dropout_embed, 0, 1, below=True)
-        require_number("dropout_hidden", dropout_hidden, 0, 1, below=True)
         super().__init__()
         self.n_items, self.output, self.elu = n_items, output, elu
         self.dropout_embed, self.dropout_hidden = dropout_embed, dropout_hidden

@@ -19,7 +19,7 @@ from torch.func import functional_call
 from tqdm.auto import tqdm
 
 from .batching import SessionParallel, Step
-from .internal.checks import require_flag, require_number, require_that, require_whole
+from .internal import rules
 from .internal.compiling import CompiledStep
 from .network import Network
 from .optim import Adagrad
@@ -114,6 +114,21 @@ class Epoch(NamedTuple):
     clicks_per_s: float  # in the first epoch compiling counts, too
 
 
+@rules.arguments(
+    network=rules.that(lambda it: hasattr(it, "input_table"), "a network.Network"),
+    optimiser=rules.that(lambda it: hasattr(it, "update_rows"), "an optim.Adagrad of its parameters"),
+    sampler=rules.that(lambda it: hasattr(it, "popularity"), "a sampling.NegativeSampler"),
+    plan=rules.that(
+        lambda it: hasattr(it, "widths") and len(it) > 0,
+        "a batching.SessionParallel with a step: with a session of two or more clicks",
+    ),
+    loss=rules.that(callable, "a function of scores and is_negative, such as losses.bpr"),
+    epochs=rules.that(lambda it: isinstance(it, (range, list)), "the numbers of the epochs, such as range(1, 11)"),
+    logq=rules.number(0, 1),
+    seed=rules.whole(0),
+    progress=rules.flag,
+    compile=rules.flag,
+)
 def train(
     network: Network,
     optimiser: Adagrad,
@@ -138,17 +153,6 @@ def train(
     Raises:
         Diverged: the loss is not a number any more.
     """
-    require_that("network", network, hasattr(network, "input_table"), "a network.Network")
-    require_that("optimiser", optimiser, hasattr(optimiser, "update_rows"), "an optim.Adagrad of its parameters")
-    require_that("sampler", sampler, hasattr(sampler, "popularity"), "a sampling.NegativeSampler")
-    require_that("plan", plan, hasattr(plan, "widths"), "a batching.SessionParallel")
-    require_that("plan", plan, len(plan) > 0, "a plan with a step: a session of two or more clicks")
-    require_that("loss", loss, callable(loss), "a function of scores and is_negative, such as losses.bpr")
-    require_that("epochs", epochs, isinstance(epochs, (range, list)), "the numbers of the epochs, such as range(1, 11)")
-    require_number("logq", logq, 0, 1)
-    require_whole("seed", seed, 0)
-    require_flag("progress", progress)
-    require_flag("compile", compile)
     full_width = CompiledStep(train_step) if compile else train_step
     for number in epochs:
         began = time.perf_counter()

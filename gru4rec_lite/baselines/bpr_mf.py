@@ -43,12 +43,12 @@ class BPRMF(ByHistory):
     Hidasi et al., ICLR 2016, §4.
     """
 
-    n_factors: int = setting(100, rules.whole)
-    n_epochs: int = setting(10, rules.whole)
+    n_factors: int = setting(100, rules.whole())
+    n_epochs: int = setting(10, rules.whole())
     learning_rate: float = setting(0.01, rules.positive)
-    regularisation: float = setting(0.0, rules.number, least=0)
-    batch_size: int = setting(32, rules.whole)
-    seed: int = setting(42, rules.whole, least=0)
+    regularisation: float = setting(0.0, rules.number(0))
+    batch_size: int = setting(32, rules.whole())
+    seed: int = setting(42, rules.whole(0))
 
     def fit(self, train: pd.DataFrame) -> Self:
         self._check_settings()

@@ -42,9 +42,9 @@ class ItemKNN(Recommender):
     Source: baseline Item-KNN of Hidasi et al., ICLR 2016, §4; Davidson et al., RecSys 2010.
     """
 
-    n_neighbours: int = setting(100, rules.whole)
-    lam: float = setting(20.0, rules.number, least=0)
-    alpha: float = setting(0.5, rules.number, least=0, most=1)
+    n_neighbours: int = setting(100, rules.whole())
+    lam: float = setting(20.0, rules.number(0))
+    alpha: float = setting(0.5, rules.number(0, 1))
 
     def fit(self, train: pd.DataFrame) -> Self:
         self._check_settings()

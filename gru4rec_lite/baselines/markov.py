@@ -29,7 +29,7 @@ class Markov(Recommender):
         kappa: how many clicks the fall-back on popularity is worth, at least 0.
     """
 
-    kappa: float = setting(1.0, rules.number, least=0)
+    kappa: float = setting(1.0, rules.number(0))
 
     def fit(self, train: pd.DataFrame) -> Self:
         self._check_settings()

@@ -58,8 +58,8 @@ class SKNN(ByHistory):
     RecSys 2017.
     """
 
-    k: int = setting(500, rules.whole)
-    m: int = setting(1000, rules.whole)
+    k: int = setting(500, rules.whole())
+    m: int = setting(1000, rules.whole())
 
     def fit(self, train: pd.DataFrame) -> Self:
         self._check_settings()
@@ -168,9 +168,9 @@ class VSKNN(SKNN):
     Source: Ludewig & Jannach, "Evaluation of session-based recommendation algorithms", UMUAI 2018.
     """
 
-    decay: str = setting("linear", rules.one_of, allowed=DECAYS)
-    neighbour_decay: str = setting("inverse", rules.one_of, allowed=DECAYS)
-    idf_weight: float = setting(0.0, rules.number, least=0)
+    decay: str = setting("linear", rules.one_of(*DECAYS))
+    neighbour_decay: str = setting("inverse", rules.one_of(*DECAYS))
+    idf_weight: float = setting(0.0, rules.number(0))
 
     def _click_weight(self, age: np.ndarray, n_clicks: int) -> np.ndarray:
         return DECAYS[self.decay](age, n_clicks)

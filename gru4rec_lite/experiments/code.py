@@ -1,15 +1,14 @@
 """A hash of the code that a row of a table depends on, by which stale rows are found.
 
-What cannot change a figure is left out of it: words (docstrings, comments, messages of errors), guards, which raise or
-do nothing (the rule of a setting is one), and where a thing stands: in which of the modules, in what order, and from
-where a name is imported. So a clearer error and a function that moves to another module make no table of hours stale,
-and anything else does. An error that a row catches (`CAUGHT`) is a figure of it, and no guard.
+What cannot change a figure is left out of it: words (docstrings, comments, messages of errors); guards, which raise or
+do nothing, and so the rules of settings and arguments; and where a thing stands: in which of the modules, in what
+order, and from where a name is imported. So a clearer error and a function that moves to another module make no table
+of hours stale, and anything else does. An error that a row catches (`CAUGHT`) is a figure of it, and no guard.
 """
 
 from __future__ import annotations
 
 import ast
-import functools
 import hashlib
 import re
 from collections.abc import Sequence
@@ -36,26 +35,32 @@ def code_hash(modules: Sequence[str]) -> str:
 
     A name is a module or, with ``/*``, all modules of a folder.
     """
-    found: set[str] = set()
+    found, known = set(), _modules()
     for module in modules:
         paths = sorted(PACKAGE.glob(f"{module}.py"))
         if not paths:
             raise FileNotFoundError(f"a table depends on the module {module!r}, which is not there")
         for path in paths:
             tree = ast.parse(path.read_text("utf8"))
-            found |= {repr(one) for one in shape(_Unplaced(tree).visit(tree).body)}
+            found |= {repr(one) for one in shape(_Unplaced(tree, known).visit(tree).body)}
     return hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()[:12]
 
 
 class _Unplaced(ast.NodeTransformer):
     """Takes out of a module's tree how it reaches other modules: ``training.train`` becomes ``train``."""
 
-    def __init__(self, tree: ast.Module):
+    def __init__(self, tree: ast.Module, known: list[str]):
+        self.known = known
         imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-        self.modules = {a.asname or a.name for node in imports for a in node.names if _is_module(node, a)}
+        self.modules = {a.asname or a.name for node in imports for a in node.names if self._is_module(node, a)}
+
+    def _is_module(self, node: ast.ImportFrom, alias: ast.alias) -> bool:
+        """Whether ``from .module import alias`` means a module of the package."""
+        end = "/" + "/".join([*(node.module or "").split("."), alias.name]).lstrip("/")
+        return node.level > 0 and any(module.endswith(end) for module in self.known)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
-        node.names = [alias for alias in node.names if not _is_module(node, alias)]
+        node.names = [alias for alias in node.names if not self._is_module(node, alias)]
         return node if node.names else None
 
     def visit_Attribute(self, node: ast.Attribute) -> Any:
@@ -67,6 +72,10 @@ class _Unplaced(ast.NodeTransformer):
         self.generic_visit(node)  # of a setting and its rule, which is a guard, the value alone
         return node.args[0] if isinstance(node.func, ast.Name) and node.func.id == "setting" else node
 
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
+        node.decorator_list = [one for one in node.decorator_list if ".arguments(" not in ast.unparse(one)]  # of rules
+        return self.generic_visit(node)
+
     def visit_Assign(self, node: ast.Assign) -> Any:
         return None if ast.unparse(node.targets[0]) == "__all__" else self.generic_visit(node)
 
@@ -74,16 +83,9 @@ class _Unplaced(ast.NodeTransformer):
         return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
 
 
-def _is_module(node: ast.ImportFrom, alias: ast.alias) -> bool:
-    """Whether ``from .module import alias`` means a module of the package."""
-    end = "/" + "/".join([*(node.module or "").split("."), alias.name]).lstrip("/")
-    return node.level > 0 and any(module.endswith(end) for module in _modules(PACKAGE))
-
-
-@functools.cache
-def _modules(package: Path) -> list[str]:
+def _modules() -> list[str]:
     """``/clicks``, ``/clicks/order``, ``/losses``, ..."""
-    found = (path.relative_to(package).with_suffix("").as_posix() for path in package.glob("**/*.py"))
+    found = (path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.glob("**/*.py"))
     return ["/" + name.removesuffix("/__init__") for name in found]
 
 

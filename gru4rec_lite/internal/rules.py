@@ -7,20 +7,23 @@ lam: float = setting(20.0, number, least=0)
 from __future__ import annotations
 
 import dataclasses
+import functools
+import inspect
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-from .checks import require_number, require_one_of, require_scale, require_that, require_whole
+from .checks import require_flag, require_number, require_one_of, require_scale, require_that, require_whole
 from .device import find_device
 
-Rule = Callable[..., None]  # of a setting's name and value: ValueError, or nothing
-whole, number, one_of, scale = require_whole, require_number, require_one_of, require_scale
+Rule = Callable[[str, Any], None]  # of a name and its value: ValueError, or nothing
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def setting(default: Any, rule: Rule, /, **limits: Any) -> Any:
-    """A field of a dataclass of settings; ``limits`` are further arguments of the rule."""
-    return dataclasses.field(default=default, metadata={"rule": partial(rule, **limits)})
+def setting(default: Any, rule: Rule) -> Any:
+    """A field of a dataclass of settings, and its rule."""
+    return dataclasses.field(default=default, metadata={"rule": rule})
 
 
 def check_settings(model: Any) -> None:
@@ -29,6 +32,45 @@ def check_settings(model: Any) -> None:
         for field in dataclasses.fields(model):
             if "rule" in field.metadata:
                 field.metadata["rule"](field.name, getattr(model, field.name))
+
+
+def arguments(**rules: Rule) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorates a function: ValueError for the first of its arguments, in their order here, that breaks its rule."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        signature = inspect.signature(function)
+        if unknown := rules.keys() - signature.parameters.keys():
+            raise TypeError(f"{function.__qualname__} has no {', '.join(unknown)}")
+
+        @functools.wraps(function)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+            given = signature.bind(*args, **kwargs)
+            given.apply_defaults()
+            for name, rule in rules.items():
+                rule(name, given.arguments[name])
+            return function(*args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
+def whole(least: int = 1) -> Rule:
+    """A whole number of at least ``least``."""
+    return partial(require_whole, least=least)
+
+
+def number(least: float, most: float | None = None) -> Rule:
+    """A finite number from ``least`` to ``most``."""
+    return partial(require_number, least=least, most=most)
+
+
+def one_of(*allowed: Any) -> Rule:
+    """One of these."""
+    return partial(require_one_of, allowed=allowed)
+
+
+flag, scale = require_flag, require_scale
 
 
 def share(name: str, value: Any) -> None:
@@ -41,13 +83,26 @@ def positive(name: str, value: Any) -> None:
     require_number(name, value, 0, above=True)
 
 
-def optional(name: str, value: Any, rule: Rule, **limits: Any) -> None:
+def optional(rule: Rule) -> Rule:
     """None, or what the rule says."""
-    if value is not None:
-        try:
-            rule(name, value, **limits)
-        except ValueError as error:
-            raise ValueError(f"{error}, or None") from None
+
+    def hold(name: str, value: Any) -> None:
+        if value is not None:
+            try:
+                rule(name, value)
+            except ValueError as error:
+                raise ValueError(f"{error}, or None") from None
+
+    return hold
+
+
+def that(is_so: Callable[[Any], bool], allowed: str) -> Rule:
+    """A value of which ``is_so`` is true; ``allowed`` says so in words."""
+
+    def hold(name: str, value: Any) -> None:
+        require_that(name, value, is_so(value), allowed)
+
+    return hold
 
 
 def units(name: str, value: Any) -> None:
