@@ -582,7 +582,7 @@ def test_what_a_killed_writer_left_is_removed_by_the_next_and_nothing_else(tmp_p
     )]  # fmt: skip
     for file in (left, *others):
         file.write_text("half")
-    files.write(tmp_path / name, {}, {})
+    files.write(tmp_path / name, {"x": torch.ones(1)}, {})
     assert {p.name for p in tmp_path.iterdir()} == {name, *(other.name for other in others)}
 
 
