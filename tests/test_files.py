@@ -471,14 +471,14 @@ def test_ids_of_any_size_are_kept_in_a_file(tmp_path, ids):
 # whole or not at all
 
 
-@pytest.mark.parametrize("broken", ["os.replace", "gru4rec_lite.files.save"])
+@pytest.mark.parametrize("broken", [(os, "replace"), (files, "save")], ids=lambda broken: broken[1])
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
 def test_a_failed_write_leaves_the_old_file_whole_and_no_other(model, path, monkeypatch, broken, error):
     def fails(*args, **kwargs):
         raise error
 
     before = path.read_bytes()
-    monkeypatch.setattr(broken, fails)
+    monkeypatch.setattr(*broken, fails)
     with pytest.raises(type(error)):
         baselines.Pop().fit(random_log()).save(path)
     monkeypatch.undo()
