@@ -22,7 +22,7 @@ from . import training
 from .batching import SessionParallel, whole_sessions
 from .cells import CELLS
 from .evaluation import evaluate
-from .internal import files, rules
+from .internal import checkpoints, files, rules
 from .internal.ambient import undisturbed
 from .internal.caller import warn
 from .internal.checks import require_flag, require_that
@@ -166,8 +166,10 @@ class GRU4Rec(Recommender):
         network = self._built(len(log.index))
         sampler = NegativeSampler(torch.from_numpy(log.support), self.n_samples, self.sample_alpha, self._device)
         optimiser = Adagrad(dict(network.named_parameters()), self.learning_rate, self.momentum)
-        saved = files.Checkpoint(checkpoint, network, optimiser, self._identity(log, valid)) if checkpoint else None
-        files.require_room(checkpoint, *[network.state_dict()] * (1 + keep_best), optimiser.state)
+        saved = (
+            checkpoints.Checkpoint(checkpoint, network, optimiser, self._identity(log, valid)) if checkpoint else None
+        )
+        checkpoints.require_room(checkpoint, *[network.state_dict()] * (1 + keep_best), optimiser.state)
         history, best = saved.restore() if saved and resume else ([], {})
         # until here the model is what it was
         self.items, self.network, self._history, self._learned_with = log.index, network, history, asdict(self)
@@ -272,8 +274,8 @@ class GRU4Rec(Recommender):
             if keep_best and not (np.delete(later.items, later.offsets[:-1]) >= 0).any():
                 raise ValueError("keep_best=True: valid has no next click on an item of train, so no epoch is the best")
         if resume:
-            files.require_resumable(checkpoint, self._identity(log, valid), self.n_epochs, keep_best)
-        files.require_checkpoint(checkpoint, resume)
+            checkpoints.require_resumable(checkpoint, self._identity(log, valid), self.n_epochs, keep_best)
+        checkpoints.require_checkpoint(checkpoint, resume)
 
     def _identity(self, log: click_log.Sessions, valid: pd.DataFrame | None) -> dict[str, Any]:
         """What must be the same for training to be resumed; more epochs or another device are fine."""

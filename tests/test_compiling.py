@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from gru4rec_lite import GRU4Rec, clicks, losses, toyshop, training
 from gru4rec_lite.batching import SessionParallel, Step
 from gru4rec_lite.cells import CELLS
-from gru4rec_lite.internal import files
+from gru4rec_lite.internal import checkpoints
 from gru4rec_lite.internal.compiling import CompiledStep, NotCompiled
 from gru4rec_lite.network import EMBEDDINGS, Network
 from gru4rec_lite.optim import Adagrad
@@ -195,13 +195,13 @@ def test_a_resumed_training_is_compiled_if_the_whole_of_it_was_to_be(tmp_path, m
     class Stopped(Exception):
         pass
 
-    def stop(self, history, best, write=files.Checkpoint.write):
+    def stop(self, history, best, write=checkpoints.Checkpoint.write):
         write(self, history, best)
         raise Stopped
 
     sessions = pd.DataFrame({"SessionId": np.repeat(range(16), 5), "ItemId": range(80), "Time": range(80)})
     with monkeypatch.context() as patch:
-        patch.setattr(files.Checkpoint, "write", stop)
+        patch.setattr(checkpoints.Checkpoint, "write", stop)
         with pytest.raises(Stopped):
             GRU4Rec(**settings).fit(sessions, progress=False, checkpoint=file)
     GRU4Rec(**settings).fit(sessions, progress=False, checkpoint=file, resume=True)

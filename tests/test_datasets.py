@@ -138,13 +138,15 @@ def test_an_unavailable_set_says_where_it_is_its_licence_and_how_to_place_it(alo
 
 
 class Publisher(BaseHTTPRequestHandler):
+    unsent = 0  # bytes that are announced and never sent
+
     def __init__(self, body: bytes, *args):
         self.body = body
         super().__init__(*args)
 
     def do_GET(self):
         self.send_response(200 if self.path == "/clicks.csv" else 404)
-        self.send_header("Content-Length", str(len(self.body)))
+        self.send_header("Content-Length", str(len(self.body) + self.unsent))
         self.end_headers()
         self.wfile.write(self.body if self.path == "/clicks.csv" else b"")
 
@@ -184,9 +186,25 @@ def test_a_download_lands_in_the_cache_and_happens_once(publish, alone, monkeypa
     assert len(datasets.load("eshop")) == 2
 
 
+def test_a_download_that_breaks_off_leaves_nothing(publish, alone, monkeypatch):
+    publish(ROWS)
+    monkeypatch.setattr(Publisher, "unsent", 10)
+    with pytest.raises(DatasetUnavailable, match=r"the download failed \(.*Error: "):
+        datasets.load("eshop")
+    assert list(alone.iterdir()) == []
+
+
+def test_what_a_killed_download_left_is_removed_by_the_next(publish, alone):
+    publish(ROWS)
+    alone.mkdir(parents=True)
+    (alone / ".clicks.csv.0af90af9.unfinished").write_text(ROWS[:50])
+    datasets.load("eshop")
+    assert [path.name for path in alone.iterdir()] == ["clicks.csv"]
+
+
 def test_a_download_with_another_hash_is_refused_and_leaves_nothing(publish, alone):
     publish(ROWS + "2008;4;1;3;5;B17;52\n")
-    with pytest.raises(DatasetUnavailable, match=r"the download failed \(ValueError.*hash"):
+    with pytest.raises(DatasetUnavailable, match=r"the download failed \(its sha256 is [0-9a-f]{64}: not the"):
         datasets.load("eshop")
     assert list(alone.iterdir()) == []
 

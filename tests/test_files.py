@@ -6,13 +6,17 @@ import ast
 import contextlib
 import errno
 import hashlib
+import itertools
 import json
 import os
 import pickle
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +28,7 @@ from helpers import in_two_processes
 from logs import all_scores, random_log, tiny
 from logs import click_log as click_log_of
 from safetensors.torch import load_file, save_file
+from safetensors.torch import save as safetensors_of
 
 from gru4rec_lite import GRU4Rec, baselines, training
 from gru4rec_lite import clicks as click_log
@@ -81,7 +86,10 @@ def with_items(tensors, items):
 
 
 def test_what_is_written_is_read(tmp_path):
-    tensors = {"a": torch.arange(6.0).reshape(2, 3).T, "b": torch.tensor([2**60]), "empty": torch.zeros(0, 3)}
+    tensors = {
+        "a": torch.arange(6.0).reshape(2, 3).T, "b": torch.tensor([2**60]), "empty": torch.zeros(0, 3),
+        "ö": torch.tensor([True, False]), "zz": torch.arange(3).byte(), "half": torch.ones(3).half(),
+    }  # fmt: skip
     header = {"text": "Größe 👟", "numbers": [1, 2.5, None, 2**53 + 1], "nested": {"x": [True]}}
     files.write(tmp_path / "deep" / "er" / "file", tensors, header)
     read, back = files.read(tmp_path / "deep" / "er" / "file")
@@ -187,11 +195,12 @@ def test_safetensors_of_others_are_refused(path, metadata):
         (files.FORMAT + 1, "install a newer gru4rec_lite"),
         ("next", "install a newer gru4rec_lite"),
         (1, "fit the model again and save it"),
+        (2, "fit the model again and save it"),
     ],
 )
 def test_a_file_of_another_version_says_so(path, version, remedy):
     rewritten(path, header=lambda header: {**header, "format": version, "colour": "of the future"})
-    with pytest.raises(ValueError, match=f"format {version}, this version reads {files.FORMAT}; {remedy}"):
+    with pytest.raises(ValueError, match=f"format {version}, this version reads 3 and 4; {remedy}"):
         GRU4Rec.load(path)
 
 
@@ -224,18 +233,38 @@ def test_a_tampered_file_is_refused(path, change):
         GRU4Rec.load(path)
 
 
-@pytest.fixture
-def small(tmp_path):
-    files.write(tmp_path / "small", {"a": torch.arange(5.0), "b": torch.tensor([1, 2])}, {"model": "Größe 👟"})
-    return tmp_path / "small"
+FORMAT_3 = ROOT / "tests/data/format_3.safetensors"  # a Pop, saved by the code of commit 0fce47a
 
 
-def test_a_flipped_bit_anywhere_is_noticed(small):
+@pytest.fixture(params=[3, 4])
+def small(request, tmp_path):
+    """A small file of each format that is read."""
+    path = tmp_path / "small"
+    if request.param == 3:
+        shutil.copy(FORMAT_3, path)
+    else:
+        files.write(path, {"a": torch.arange(5.0), "b": torch.tensor([1, 2])}, {"model": "Größe 👟"})
+    assert files.read(path)[1]["format"] == request.param
+    return path
+
+
+def test_a_changed_byte_anywhere_is_noticed(small):
     content = small.read_bytes()
-    for at in range(len(content)):
-        small.write_bytes(content[:at] + bytes([content[at] ^ 1 << at % 8]) + content[at + 1 :])
-        with pytest.raises(ValueError, match="small: "):
-            files.read(small)
+    assert content[header_bytes(small) + 7] == ord(" "), "behind the header's JSON, where a tab would do as well"
+    for at, byte in enumerate(content):
+        for other in {byte ^ 1 << at % 8, (byte + 1 + at % 255) % 256, ord("\t")} - {byte}:
+            small.write_bytes(content[:at] + bytes([other]) + content[at + 1 :])
+            with pytest.raises(ValueError, match="small: "):
+                files.read(small)
+
+
+def test_two_bytes_that_changed_places_are_noticed(small):
+    content = small.read_bytes()
+    for at, (one, other) in enumerate(itertools.pairwise(content)):
+        if one != other:
+            small.write_bytes(content[:at] + bytes([other, one]) + content[at + 2 :])
+            with pytest.raises(ValueError, match="small: "):
+                files.read(small)
 
 
 def test_a_file_cut_or_grown_anywhere_is_noticed(small):
@@ -246,12 +275,70 @@ def test_a_file_cut_or_grown_anywhere_is_noticed(small):
             files.read(small)
 
 
-def test_the_sha256_is_of_the_whole_file_with_itself_blank(small):
-    content = small.read_bytes()
-    metadata = json.loads(content[8 : 8 + header_bytes(small)])["__metadata__"]
-    sealed = json.loads(metadata["gru4rec_lite"])["sha256"]
-    assert hashlib.sha256(content.replace(sealed.encode(), b"0" * 64)).hexdigest() == sealed
-    assert "sha256" not in files.read(small)[1]
+def test_a_changed_byte_of_a_larger_file_is_noticed(path):
+    content, rng = path.read_bytes(), np.random.default_rng(0)
+    for at in rng.integers(len(content), size=300):
+        path.write_bytes(content[:at] + bytes([(content[at] + rng.integers(1, 256)) % 256]) + content[at + 1 :])
+        with pytest.raises(ValueError, match=r"model\.safetensors: "):
+            files.read(path)
+
+
+def test_the_last_bytes_are_the_sha256_of_all_before(path):
+    content = path.read_bytes()
+    assert hashlib.sha256(content[:-32]).digest() == content[-32:]
+
+
+def by_hand(tensors: dict[str, np.ndarray], header: dict) -> bytes:
+    """A file of format 4 from its description alone: float32 arrays."""
+    table, at = {"__metadata__": {"gru4rec_lite": json.dumps({"format": 4, **header})}}, 0
+    for name, array in tensors.items():
+        table[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}
+        at += array.nbytes
+    table["gru4rec_lite.sha256"] = {"dtype": "U8", "shape": [32], "data_offsets": [at, at + 32]}
+    text = json.dumps(table).encode()
+    content = struct.pack("<Q", len(text)) + text + b"".join(array.tobytes() for array in tensors.values())
+    return content + hashlib.sha256(content).digest()
+
+
+def test_a_file_made_by_hand_is_read(tmp_path):
+    arrays = {"b": np.arange(6, dtype=np.float32).reshape(2, 3), "a": np.ones(1, dtype=np.float32)}
+    (tmp_path / "hand").write_bytes(by_hand(arrays, {"model": "none"}))
+    tensors, header = files.read(tmp_path / "hand")
+    assert header == {"format": 4, "model": "none"}
+    assert set(tensors) == {"a", "b"}
+    assert all(np.array_equal(tensors[name].numpy(), array) for name, array in arrays.items())
+
+
+def as_format_3(path):
+    """The file as the format before had it: the sha256 in hexadecimal, in the header, of the file with zeros there."""
+    tensors, header = files.read(path)
+    text = json.dumps({**header, "format": 3, "sha256": "0" * 64})
+    content = safetensors_of(tensors, {"gru4rec_lite": text})
+    path.write_bytes(content.replace(b"0" * 64, hashlib.sha256(content).hexdigest().encode(), 1))
+
+
+def test_a_model_of_format_3_is_loaded_and_replaced(tmp_path):
+    shutil.copy(FORMAT_3, tmp_path / "pop")
+    pop = baselines.Pop.load(tmp_path / "pop")
+    assert pop.items.tolist() == ["Größe 👟", "b", "c"]
+    assert pop.support.tolist() == [3, 2, 1]
+    pop.save(tmp_path / "pop")
+    assert files.read(tmp_path / "pop")[1]["format"] == 4
+    assert baselines.Pop.load(tmp_path / "pop").recommend(["b"]).equals(pop.recommend(["b"]))
+
+
+def test_a_network_of_format_3_scores_the_same(model, path):
+    as_format_3(path)
+    assert files.peek(path)["format"] == 3
+    assert torch.equal(scores(GRU4Rec.load(path)), scores(model))
+
+
+def test_a_checkpoint_of_format_3_is_gone_on_from(tmp_path):
+    train(tmp_path / "run", {"n_epochs": 1})
+    as_format_3(tmp_path / "run")
+    resumed = train(tmp_path / "run", {"n_epochs": 3}, resume=True)
+    assert torch.equal(scores(resumed), scores(train(None, {"n_epochs": 3})))
+    assert files.read(tmp_path / "run")[1]["format"] == 4
 
 
 def test_the_same_is_written_as_the_same_bytes(model, tmp_path):
@@ -263,8 +350,9 @@ def test_the_same_is_written_as_the_same_bytes(model, tmp_path):
 @pytest.mark.parametrize(
     "metadata",
     ["[" * 200_000, '{"format": %s}' % ("9" * 10_000), "[3]", '"3"', "3", '{"format": 3, "sha256": 3}',
-     '{"format": 3, "sha256": ""}', '{"format": 3}', json.dumps({"format": 3, "sha256": "0" * 64})],
-    ids=lambda text: text[:12],
+     '{"format": 3, "sha256": ""}', '{"format": 3}', json.dumps({"format": 3, "sha256": "0" * 64}),
+     "[4]", '"4"', "4", '{"format": 4}', '{"format": 4, "sha256": ""}'],
+    ids=lambda text: text[:28],
 )  # fmt: skip
 def test_a_header_of_any_kind_is_refused(path, metadata):
     save_file({"weight": torch.zeros(3)}, path, {"gru4rec_lite": metadata})
@@ -346,7 +434,7 @@ def test_nothing_in_the_package_unpickles_or_evaluates_and_one_module_alone_down
 
 def test_the_file_is_tensors_and_json(model, path):
     tensors = load_file(path)
-    assert set(tensors) == {*model.network.state_dict(), "items.json"}
+    assert set(tensors) == {*model.network.state_dict(), "items.json", "gru4rec_lite.sha256"}
     assert tensors["items.json"].dtype == torch.uint8
     assert json.loads(bytes(tensors["items.json"].tolist())) == model.items.tolist()
     length = int.from_bytes(path.read_bytes()[:8], "little")
@@ -384,14 +472,14 @@ def test_ids_of_any_size_are_kept_in_a_file(tmp_path, ids):
 # whole or not at all
 
 
-@pytest.mark.parametrize("broken", ["os.replace", "gru4rec_lite.files.save"])
+@pytest.mark.parametrize("broken", [(os, "replace"), (files, "save")], ids=lambda broken: broken[1])
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
 def test_a_failed_write_leaves_the_old_file_whole_and_no_other(model, path, monkeypatch, broken, error):
     def fails(*args, **kwargs):
         raise error
 
     before = path.read_bytes()
-    monkeypatch.setattr(broken, fails)
+    monkeypatch.setattr(*broken, fails)
     with pytest.raises(type(error)):
         baselines.Pop().fit(random_log()).save(path)
     monkeypatch.undo()
@@ -495,11 +583,11 @@ def test_what_a_killed_writer_left_is_removed_by_the_next_and_nothing_else(tmp_p
     )]  # fmt: skip
     for file in (left, *others):
         file.write_text("half")
-    files.write(tmp_path / name, {}, {})
+    files.write(tmp_path / name, {"x": torch.ones(1)}, {})
     assert {p.name for p in tmp_path.iterdir()} == {name, *(other.name for other in others)}
 
 
-@pytest.mark.skipif(atomic.fcntl is None, reason="no locks here")
+@pytest.mark.skipif(atomic.flock is None, reason="no locks here")
 def test_what_another_is_writing_at_this_moment_stays(tmp_path):
     def parts():
         yield b"half"
@@ -511,6 +599,70 @@ def test_what_another_is_writing_at_this_moment_stays(tmp_path):
     atomic.write(tmp_path / "run", parts())
     assert (tmp_path / "run").read_bytes() == b"half, whole"
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.skipif(atomic.flock is None, reason="no locks here")
+def test_a_file_taken_for_a_leftover_before_it_was_locked_is_begun_anew(tmp_path, monkeypatch):
+    flock = atomic.flock
+
+    def another_comes_first(file, how):
+        monkeypatch.setattr(atomic, "flock", flock)
+        atomic.write(tmp_path / "run", [b"of another"])
+        assert [p.name for p in tmp_path.iterdir()] == ["run"]  # ours is gone
+        flock(file, how)
+
+    monkeypatch.setattr(atomic, "flock", another_comes_first)
+    atomic.write(tmp_path / "run", [b"ours"])
+    assert everything(tmp_path) == {tmp_path / "run": b"ours"}
+
+
+@pytest.mark.skipif(atomic.flock is None, reason="no locks here")
+def test_a_file_is_locked_until_it_has_moved(tmp_path, monkeypatch):
+    replace = os.replace
+
+    def another_comes_first(old, new):
+        monkeypatch.setattr(os, "replace", replace)
+        atomic.write(tmp_path / "run", [b"of another"])
+        replace(old, new)
+
+    monkeypatch.setattr(os, "replace", another_comes_first)
+    atomic.write(tmp_path / "run", [b"ours"])
+    assert everything(tmp_path) == {tmp_path / "run": b"ours"}
+
+
+def test_many_writers_of_one_place_leave_a_whole_file_and_nothing_else(tmp_path):
+    contents = [bytes([one]) * 50_000 for one in range(6)]
+    seen, done = set(), threading.Event()
+
+    def read_again_and_again():
+        while not done.is_set():
+            seen.add((tmp_path / "run").read_bytes())
+
+    def write_again_and_again(content):
+        for _ in range(40):
+            atomic.write(tmp_path / "run", [content[:9], content[9:]])
+
+    atomic.write(tmp_path / "run", [contents[0]])
+    with ThreadPoolExecutor(len(contents) + 1) as pool:
+        reading = pool.submit(read_again_and_again)
+        writing = [pool.submit(write_again_and_again, content) for content in contents]
+        failed = [error for one in writing if (error := one.exception())]
+        done.set()
+        reading.result()
+    assert failed == []
+    assert seen <= set(contents)
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="systems without locks")
+def test_where_there_are_no_locks_files_are_whole_all_the_same(tmp_path, monkeypatch):
+    def refuses(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(atomic, "flock", refuses)
+    (tmp_path / ".run.0af90af9.unfinished").write_text("of whom?")
+    atomic.write(tmp_path / "run", [b"ours"])
+    assert everything(tmp_path) == {tmp_path / "run": b"ours", tmp_path / ".run.0af90af9.unfinished": b"of whom?"}
 
 
 # places where nothing can be written, or must not
@@ -644,7 +796,7 @@ def test_a_write_protected_file_is_not_replaced(model, path, writes):
         before = everything(folder)
         with pytest.raises((PermissionError, ValueError), match="kept"):
             writes(folder / "kept")
-        with pytest.raises(PermissionError, match="write-protected"):
+        with pytest.raises(PermissionError, match="Permission denied"):
             pop.save(folder / "kept")
         assert everything(folder) == before
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from itertools import pairwise
@@ -545,7 +546,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
 
 
 def test_a_failed_checkpoint_leaves_the_one_before_whole(monkeypatch, tmp_path):
-    path, replace = tmp_path / "file", files.os.replace
+    path, replace = tmp_path / "file", os.replace
     quietly(checkpoint=tmp_path / "first", settings={"n_epochs": 1})
 
     def fails_at_epoch_2(source, target):
@@ -554,7 +555,7 @@ def test_a_failed_checkpoint_leaves_the_one_before_whole(monkeypatch, tmp_path):
         replace(source, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(files.os, "replace", fails_at_epoch_2)
+        patch.setattr(os, "replace", fails_at_epoch_2)
         with pytest.raises(OSError, match="disk full"):
             quietly(checkpoint=path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "first"]

@@ -13,7 +13,7 @@ import torch
 from logs import random_log, tiny
 
 from gru4rec_lite import baselines, datasets, experiments
-from gru4rec_lite.internal import checks, files, jsonable
+from gru4rec_lite.internal import checkpoints, checks, files, jsonable
 
 LOG = random_log(items="abcdefgh")
 
@@ -117,7 +117,7 @@ def test_a_value_that_holds_itself_is_refused():
 
 def test_an_identity_that_is_no_json_is_named():
     with pytest.raises(ValueError, match=r"^valid=ndarray .*: must be something that JSON can hold"):
-        files.Checkpoint("file", torch.nn.Linear(1, 1), None, {"valid": np.arange(0)})
+        checkpoints.Checkpoint("file", torch.nn.Linear(1, 1), None, {"valid": np.arange(0)})
 
 
 def test_what_json_can_hold_comes_back(tmp_path):

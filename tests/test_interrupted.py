@@ -26,7 +26,7 @@ import torch
 from logs import random_log, tiny
 
 from gru4rec_lite import gru4rec, training
-from gru4rec_lite.internal import atomic, files
+from gru4rec_lite.internal import atomic, checkpoints, files
 
 ROOT = Path(__file__).parents[1]
 EPOCHS = 4
@@ -56,7 +56,7 @@ def write_in_place(path, parts):
         file.writelines(parts)
 
 
-def restore_but_the_optimiser(checkpoint, restore=files.Checkpoint.restore):
+def restore_but_the_optimiser(checkpoint, restore=checkpoints.Checkpoint.restore):
     tensors = {name: tensor.clone() for name, tensor in checkpoint.optimiser.state.items()}
     restored = restore(checkpoint)
     for name, tensor in tensors.items():
@@ -66,7 +66,7 @@ def restore_but_the_optimiser(checkpoint, restore=files.Checkpoint.restore):
 
 BROKEN = {
     "written in place": (atomic, "write", write_in_place),
-    "the optimiser forgotten": (files.Checkpoint, "restore", restore_but_the_optimiser),
+    "the optimiser forgotten": (checkpoints.Checkpoint, "restore", restore_but_the_optimiser),
 }
 
 
@@ -85,7 +85,7 @@ def fit(run: str, folder: Path, way: str, when: float, broken: str) -> None:
     if way == "line":
 
         def at_line(frame, event, _):
-            if frame.f_code.co_filename in (atomic.__file__, files.__file__):
+            if frame.f_code.co_filename in (atomic.__file__, checkpoints.__file__, files.__file__):
                 if event == "line":
                     die_at_last()
                 return at_line

@@ -46,6 +46,7 @@ from gru4rec_lite import (
 )
 from gru4rec_lite.batching import SessionParallel
 from gru4rec_lite.clicks import ClickLogError, order
+from gru4rec_lite.internal.device import find_device
 from gru4rec_lite.museum import batching as broken_batching
 from gru4rec_lite.museum import data as broken_data
 from gru4rec_lite.museum import evaluation as broken_evaluation
@@ -54,7 +55,6 @@ from gru4rec_lite.museum import sampling as broken_sampling
 from gru4rec_lite.network import Network
 from gru4rec_lite.optim import Adagrad
 from gru4rec_lite.sampling import NegativeSampler, alias_table, correct_logq, negatives
-from gru4rec_lite.settings import find_device
 
 quiet = partial(clicks.prepare, verbose=False)
 

@@ -120,7 +120,9 @@ def main() -> None:
         if new != page.read_text("utf8"):
             stale.append(page.name)
             if not args.check:
-                page.write_text(new, "utf8")
+                from gru4rec_lite.internal import atomic  # late: imports torch
+
+                atomic.write(page, [new.encode()])
         if run and page.suffix == ".ipynb":
             print(f"{page.name}: {time.perf_counter() - start:.0f} s")
     if args.check and stale:

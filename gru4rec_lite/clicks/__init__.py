@@ -8,11 +8,13 @@ nothing, and no input is changed.
 
 from __future__ import annotations
 
-from .columns import check, seconds
+from .columns import COLUMNS, check, seconds
 from .cutting import sessionise, split_by_time
 from .encoding import Sessions, encode
 from .filters import prepare
 from .reading import read
 from .refusals import ClickLogError
 
-__all__ = ["ClickLogError", "Sessions", "check", "encode", "prepare", "read", "seconds", "sessionise", "split_by_time"]
+__all__ = [
+    "COLUMNS", "ClickLogError", "Sessions", "check", "encode", "prepare", "read", "seconds", "sessionise", "split_by_time",
+]  # fmt: skip

@@ -13,6 +13,7 @@ import hashlib
 import html
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ..clicks import columns
+from ..internal import atomic
 from ..internal.checks import require_one_of
 from . import readers
 from .registry import REGISTRY, DataSet
@@ -136,31 +138,33 @@ def _find(entry: DataSet, file: str) -> Path:
 
 
 def _download(entry: DataSet, place: Path) -> Path:
-    """Fetch the file under a passing name; pooch moves it into place when its hash is right."""
-    import pooch
+    """Fetch the file, which takes its place when all of it is here and its hash is right."""
+    try:
+        atomic.write(place, _pieces(entry))
+    except OSError as error:
+        raise _unavailable(entry, f"the download failed ({type(error).__name__}: {error})") from error
+    return place
+
+
+def _pieces(entry: DataSet) -> Iterator[bytes]:
+    """The publisher's file, piece by piece; in the end DatasetUnavailable if its hash is another."""
     import requests
     from tqdm.auto import tqdm
 
-    hide = bool(os.environ.get("TQDM_DISABLE"))  # tqdm.auto forgets its own switch in a notebook
-
-    def fetch(url: str, passing: str, _: object) -> None:
-        with requests.get(url, stream=True, timeout=(5, 30)) as response:  # seconds to connect, and between two pieces
+    hide, digest = bool(os.environ.get("TQDM_DISABLE")), hashlib.sha256()  # tqdm.auto forgets its switch in a notebook
+    try:
+        with requests.get(entry.url, stream=True, timeout=(5, 30)) as response:  # seconds to connect, and for a piece
             response.raise_for_status()
             size = int(response.headers.get("content-length", 0)) or None
-            with (
-                open(passing, "wb") as file,
-                tqdm(desc=entry.name, total=size, unit="B", unit_scale=True, leave=False, disable=hide) as bar,
-            ):
+            with tqdm(desc=entry.name, total=size, unit="B", unit_scale=True, leave=False, disable=hide) as bar:
                 for piece in response.iter_content(2**16):
-                    file.write(piece)
+                    digest.update(piece)
                     bar.update(len(piece))
-
-    pooch.get_logger().setLevel("WARNING")  # the bar tells the rest
-    try:
-        pooch.retrieve(entry.url, f"sha256:{entry.sha256}", place.name, place.parent, downloader=fetch)
-    except (requests.RequestException, OSError, ValueError) as error:  # ValueError: the hash is another
+                    yield piece
+    except requests.RequestException as error:
         raise _unavailable(entry, f"the download failed ({type(error).__name__}: {error})") from error
-    return place
+    if digest.hexdigest() != entry.sha256:
+        raise _unavailable(entry, f"the download failed (its sha256 is {digest.hexdigest()}: not the publisher's file)")
 
 
 def _unavailable(entry: DataSet, reason: str) -> DatasetUnavailable:

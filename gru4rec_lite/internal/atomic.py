@@ -1,7 +1,7 @@
 """A file that is written whole or not at all.
 
-It grows under a passing name beside its place, and takes the place in one move when all of it is on the disk. A process
-that is killed before leaves the passing file; whoever writes there next removes it.
+It grows under a temporary name, locked, and takes its place in one move when all of it is on the disk. A lock ends with
+its process: a temporary file without one is what a killed writer left, and the next writer of that place removes it.
 """
 
 from __future__ import annotations
@@ -9,17 +9,16 @@ from __future__ import annotations
 import errno
 import glob
 import os
-import secrets
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 try:
-    import fcntl
-except ImportError:  # Windows: no locks, so nothing is tidied
-    fcntl = None  # type: ignore[assignment]
+    from fcntl import LOCK_EX, LOCK_NB, flock
+except ImportError:  # Windows: no such locks, so nothing is removed
+    flock = None  # type: ignore[assignment]
 
 
 def write(path: str | Path, parts: Iterable[bytes | memoryview]) -> None:
@@ -28,72 +27,56 @@ def write(path: str | Path, parts: Iterable[bytes | memoryview]) -> None:
     Raises:
         OSError: it cannot be written, for example because the disk is full; what was there before is still whole.
     """
-    with _passing(path) as (place, passing, file):
-        for part in parts:
-            file.write(part)
+    with _temporary(path) as (file, place):
+        file.writelines(parts)
         file.flush()
         os.fsync(file.fileno())  # or a power cut could leave the new name without its content
-        file.close()
-        os.replace(passing, place)
+        if os.name == "nt":
+            file.close()  # Windows moves no open file; elsewhere it is locked until it has moved
+        os.replace(file.name, place)
 
 
 def require_writable(path: str | Path, n_bytes: int = 0) -> None:
-    """Refuse a path at which `write` would fail, by trying: no permission, a folder, a disk without room for n_bytes.
-
-    What killed writers of this file left behind is removed.
-    """
-    with _passing(path) as (place, _, file):
-        file.write(b"trial")
-        file.flush()
-        free = shutil.disk_usage(place.parent).free
-        if free < n_bytes:
+    """Refuse a path at which `write` would fail, by trying: no permission, a folder, no room for n_bytes."""
+    with _temporary(path) as (_, place):
+        if (free := shutil.disk_usage(place.parent).free) < n_bytes:
             needed = f"{n_bytes / 1e6:,.1f} MB are needed, {free / 1e6:,.1f} are free"
             raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: {needed}")
 
 
 @contextmanager
-def _passing(path: str | Path) -> Iterator[tuple[Path, Path, BinaryIO]]:
-    """The place to be written, a passing name beside it, and the open file of that name; in the end it is gone."""
-    place = Path(os.path.realpath(Path(path).expanduser()))
-    passing = place.with_name(f".{place.name}.{secrets.token_hex(4)}.unfinished")
+def _temporary(path: str | Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """An open file, and the place that it is meant for; in the end it is there, or gone."""
+    place = Path(os.path.realpath(path))
     try:
-        _refuse_taken(place)
+        if place.is_file() or place.is_dir():
+            open(place, "r+b").close()  # a folder, or write-protected: `os.replace` would replace a protected file
+        elif place.exists():  # and as root even a device
+            raise OSError(errno.EEXIST, "it is no ordinary file")
         place.parent.mkdir(parents=True, exist_ok=True)
-        _tidy(place)
+        for left in place.parent.glob(f".{glob.escape(place.name)}.{'[0-9a-f]' * 8}.unfinished"):
+            with suppress(OSError, TypeError), open(left, "r+b") as leftover:
+                flock(leftover, LOCK_EX | LOCK_NB)  # fails where somebody is writing it
+                left.unlink()
+        file = _locked(place)
         try:
-            with open(passing, "xb") as file:
-                _hold(file)
+            with file:
                 if place.exists():
-                    shutil.copymode(place, passing)  # a private file stays private, while it is written, too
-                yield place, passing, file
+                    shutil.copymode(place, file.name)  # a private file stays private, while it is written, too
+                yield file, place
         finally:
-            passing.unlink(missing_ok=True)
+            Path(file.name).unlink(missing_ok=True)
     except OSError as error:
         reason = f"could not be written ({error.strerror or error}); what was there before is untouched"
         raise OSError(error.errno, reason, str(path)) from error  # of the subclass that belongs to the number
 
 
-def _refuse_taken(place: Path) -> None:
-    """What the system would let us replace all the same: as root even a device, and everywhere a protected file."""
-    if place.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if place.exists() and not place.is_file():
-        raise FileExistsError(errno.EEXIST, "it is no ordinary file")
-    if place.exists() and not os.access(place, os.W_OK):
-        raise PermissionError(errno.EACCES, "it is write-protected")
-
-
-def _hold(file: Any) -> None:
-    """Show that somebody is at work on this file: by a lock, which ends with the process, however that ends."""
-    if fcntl:
-        with suppress(OSError):  # a file system without locks; nothing is tidied there
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _tidy(place: Path) -> None:
-    """Remove what killed writers of this place left behind; what another process is writing is locked, and stays."""
-    for left in place.parent.glob(f".{glob.escape(place.name)}.{'[0-9a-f]' * 8}.unfinished"):
-        with suppress(OSError), open(left, "r+b") as file:
-            if fcntl:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                left.unlink()
+def _locked(place: Path) -> BinaryIO:
+    """A new temporary file, locked where the system has locks."""
+    while True:
+        file = open(place.with_name(f".{place.name}.{os.urandom(4).hex()}.unfinished"), "xb")  # noqa: SIM115
+        with suppress(OSError, TypeError):
+            flock(file, LOCK_EX)
+        if os.path.exists(file.name):
+            return file
+        file.close()  # another took it for a leftover before it was locked

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from gru4rec_lite.internal import atomic
+
 TABLE = Path(__file__).parents[2] / "data/results/speed.csv"
 KEYS = ["benchmark", "configuration", "side", "threads"]  # what names a row
 COLUMNS = [*KEYS, "median", "unit", "rounds", "machine", "versions", "date"]
@@ -49,4 +51,4 @@ def record(rows: list[dict]) -> None:
     made["threads"] = made["threads"].astype(str)  # "best" stands there too
     old = pd.read_csv(TABLE, dtype={"threads": str}) if TABLE.exists() else made.iloc[:0]
     table = pd.concat([old, made]).drop_duplicates(KEYS, keep="last").sort_values(KEYS)[COLUMNS]
-    table.to_csv(TABLE, index=False)
+    atomic.write(TABLE, [table.to_csv(index=False, lineterminator="\n").encode()])
