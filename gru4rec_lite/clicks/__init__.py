@@ -16,5 +16,6 @@ from .reading import read
 from .refusals import ClickLogError
 
 __all__ = [
-    "COLUMNS", "ClickLogError", "Sessions", "check", "encode", "prepare", "read", "seconds", "sessionise", "split_by_time",
+    "COLUMNS", "ClickLogError", "Sessions", "check", "encode", "prepare", "read", "seconds", "sessionise",
+    "split_by_time",
 ]  # fmt: skip
