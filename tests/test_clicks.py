@@ -208,11 +208,11 @@ BAD_FILES = {
     "milliseconds": ("SessionId,ItemId,Time\n1,a,1396867869277\n", "'Time': 1396867869277 cannot be seconds.*/ 1000"),
     "a number among dates": (
         "SessionId,ItemId,Time\n1,a,2020-01-01\n1,b,5.5\n1,c,2020-01-02\n1,d,x\n",
-        "'Time': '5.5' stands among dates.*First bad row: 2 .*2 in all",
+        "'Time': '5.5' is among dates.*First bad row: 2 .*2 in all",
     ),
     "a date among numbers": (
         "SessionId,ItemId,Time\n1,a,5.5\n1,b,2020-01-01 10:00\n1,c,6.5\n",
-        "'Time': '2020-01-01 10:00' stands among numbers.*First bad row: 2 .*1 in all",
+        "'Time': '2020-01-01 10:00' is among numbers.*First bad row: 2 .*1 in all",
     ),
     "a missing session": ("SessionId,ItemId,Time\n1,a,5\n,b,6\n", "'SessionId': an empty field is not an id.*row: 2 "),
     "a missing item": (
@@ -282,7 +282,7 @@ def test_one_column_cannot_be_two_things(tmp_path):
 
 NAN, NAT = float("nan"), pd.NaT
 BAD_FRAMES = {
-    "a list": ([1, 2], "must be a DataFrame .*list.*Remedy"),
+    "a list": ([1, 2], "must be a pandas DataFrame .*list.*Remedy"),
     "no rows": (frame([]), "is empty"),
     "a misnamed column": (
         frame([(1, "a", 5)], ["UserId", "ItemId", "time"]),
@@ -304,7 +304,7 @@ BAD_FRAMES = {
         frame([(1, "a", pd.Timestamp(0)), (1, "b", 5), (1, "c", pd.Timestamp(1))], dtype=object).astype(
             {"SessionId": int}
         ),
-        "'Time': 5 stands among datetimes.*row: 2 .*1 in all",
+        "'Time': 5 is among datetimes.*row: 2 .*1 in all",
     ),
     "numbers as objects": (
         frame([(1, "a", 5), (1, "b", 6)]).astype({"Time": object}),
@@ -313,10 +313,13 @@ BAD_FRAMES = {
     "true times": (frame([(1, "a", True)]), "'Time': True is neither"),
     "a missing item": (frame([(1, "a", 5), (1, None, 5)]), "'ItemId': an empty field is not an id.*row: 2 "),
     "a missing number of an item": (frame([(1, 3, 5), (1, NAN, 5)]), "'ItemId': an empty field is not an id.*row: 2 "),
-    "items that became floats": (frame([(1, 3.0, 5)]), r"'ItemId': 3.0 is no id here \(floating\).*row: 1 .*int64"),
-    "text and numbers": (frame([(1, "a", 5), (1, 3, 5), (1, "b", 5)]), "'ItemId': 3 is no id here.*row: 2 .*1 in all"),
-    "numbers and truths": (frame([(1, 3, 5), (1, True, 5)], dtype=object), "'ItemId': True is no id here.*row: 2 "),
-    "dates": (frame([(1, pd.Timestamp(0), 5)]), "'ItemId': 1970-01-01 00:00:00 is no id here"),
+    "items that became floats": (frame([(1, 3.0, 5)]), r"'ItemId': 3.0 is not an id here \(floating\).*row: 1 .*int64"),
+    "text and numbers": (
+        frame([(1, "a", 5), (1, 3, 5), (1, "b", 5)]),
+        "'ItemId': 3 is not an id here.*row: 2 .*1 in all",
+    ),
+    "numbers and truths": (frame([(1, 3, 5), (1, True, 5)], dtype=object), "'ItemId': True is not an id here.*row: 2 "),
+    "dates": (frame([(1, pd.Timestamp(0), 5)]), "'ItemId': 1970-01-01 00:00:00 is not an id here"),
 }
 PUBLIC = {
     "split_by_time": clicks.split_by_time,
@@ -598,7 +601,7 @@ def test_the_report_counts_what_was_dropped_and_why(capsys):
     assert capsys.readouterr().out == (
         "kept 6 of 9 clicks; dropped 1 immediate repeats, 1 on items with fewer than 2 clicks, "
         "1 in sessions of fewer than 2 clicks; "
-        "1 come at the time of the click before them and keep the order of the rows\n"
+        "1 have the same time as the click before them and keep the order of the rows\n"
     )
     assert left.attrs["dropped"] == {"drop_repeats": 1, "min_support": 1, "min_session": 1}
     clicks.prepare(left)
@@ -617,7 +620,7 @@ def test_other_columns_are_carried_along():
     assert clicks.prepare(log)["price"].tolist() == [1.5, 2.5]
 
 
-# --- prepare: rows that stand twice, events, sessions that are too long
+# --- prepare: duplicate rows, events, sessions that are too long
 
 
 def twice(log: pd.DataFrame) -> pd.DataFrame:
@@ -631,12 +634,12 @@ def test_rows_that_stand_twice_are_counted_and_dropped_if_asked(capsys):
     log = twice(TIED)
     kept = clicks.prepare(log)
     assert capsys.readouterr().out == (
-        "kept 6 of 6 clicks; dropped nothing; 4 come at the time of the click before them and keep the order of the "
-        "rows; 3 stand twice (equal in session, item and time): drop_duplicates=True drops them\n"
+        "kept 6 of 6 clicks; dropped nothing; 4 have the same time as the click before them and keep the order of the "
+        "rows; 3 are duplicates (equal in session, item and time): drop_duplicates=True drops them\n"
     )
     assert (kept.attrs["duplicates"], len(kept)) == (3, 6)
     kept = clicks.prepare(log, drop_duplicates=True)
-    assert capsys.readouterr().out.startswith("kept 3 of 6 clicks; dropped 3 rows that stand twice; 1 come at")
+    assert capsys.readouterr().out.startswith("kept 3 of 6 clicks; dropped 3 duplicate rows; 1 have the same")
     assert kept.attrs["dropped"] == {"drop_duplicates": 3, "drop_repeats": 0, "min_support": 0, "min_session": 0}
     assert kept.attrs["duplicates"] == 0
     assert_frame_equal(kept, TIED)
@@ -703,7 +706,7 @@ def test_a_row_stands_twice_only_with_the_same_event(capsys):
     kept = clicks.prepare(log, drop_duplicates=True)
     assert kept["Event"].fillna("none").tolist() == ["click", "cart", "none"]
     clicks.prepare(log)
-    assert "3 stand twice (equal in session, item, Event and time)" in capsys.readouterr().out
+    assert "3 are duplicates (equal in session, item, Event and time)" in capsys.readouterr().out
 
 
 def test_a_session_that_is_too_long_is_dropped_whole(capsys):
@@ -1145,8 +1148,8 @@ def test_times_in_whole_seconds_or_milliseconds_need_no_table_of_all_times(monke
 TIMES_REFUSED = {
     "milliseconds from the second row on": ([5, 1396867869277, 7], r"1396867869277 cannot be .*row: 2 .*1 in all"),
     "one too early": ([-1e11, -2e11, 1e11], r"-200000000000.0 cannot be seconds.*row: 2 .*1 in all"),
-    "a date and a number": ([pd.Timestamp(0), 5], r"5 stands among datetimes.*row: 2 .*1 in all"),
-    "dates as objects": ([pd.Timestamp(0)] * 2, r"mere objects, all datetimes.*2 in all\. Remedy: pandas\.to_datetime"),
+    "a date and a number": ([pd.Timestamp(0), 5], r"5 is among datetimes.*row: 2 .*1 in all"),
+    "dates as objects": ([pd.Timestamp(0)] * 2, r"dtype object, all datetimes.*2 in all\. Remedy: pandas\.to_datetime"),
     "no end": ([5.0, np.inf], r"inf is not a time.*row: 2 .*Remedy: drop these rows, or repair them"),
     "a missing whole number": (pd.array([5, None], "Int64"), r"an empty field is not a time.*row: 2 "),
 }
@@ -1211,7 +1214,7 @@ def test_a_gap_is_not_finer_than_the_microsecond():
 def test_equal_times_are_counted_within_sessions_only(capsys):
     log = pd.DataFrame({"SessionId": [1, 1, 1, 2, 2, 3, 3], "ItemId": list("abcdefg"), "Time": [5, 5, 5, 5, 6, 8, 9]})
     clicks.prepare(log)
-    assert "; 2 come at the time of the click before them" in capsys.readouterr().out
+    assert "; 2 have the same time as the click before them" in capsys.readouterr().out
     clicks.prepare(log.assign(Time=range(7)))
     assert capsys.readouterr().out == "kept 7 of 7 clicks; dropped nothing\n"
 

@@ -112,7 +112,7 @@ def test_what_is_no_table_of_scores_is_refused_in_words(given, says):
 @pytest.mark.parametrize(
     ("items", "says"),
     [
-        (list("aba"), "items must hold an item once, .*'a' again"),
+        (list("aba"), "items must hold every item once, .*'a' again"),
         ("abc", "^items='abc': must be a list of item ids"),
         ({"a": 1, "b": 2, "c": 3}, "^items=.*: must be a list of item ids"),
         (None, "^model: this SimpleNamespace has not learned anything yet, it has no items"),

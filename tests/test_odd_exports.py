@@ -55,12 +55,12 @@ def parquet() -> bytes:
 @pytest.mark.parametrize(
     ("name", "content", "right", "says"),
     [
-        ("log.csv", gzip.compress(GOOD.encode()), "log.csv.gz", "it is a .gz file.*such as in .csv.gz"),
-        ("log.csv", zipped(), "log.zip", "it is a zip file: let its name end in .zip"),
+        ("log.csv", gzip.compress(GOOD.encode()), "log.csv.gz", "it is a .gz file.*such as to .csv.gz"),
+        ("log.csv", zipped(), "log.zip", "it is a zip file: rename it to end in .zip"),
         ("log.csv", parquet(), "log.parquet", "it is a .parquet file"),
-        ("log.parquet", GOOD.encode(), "log.csv", "it is no .parquet file"),
-        ("log.csv.gz", GOOD.encode(), "log.csv", "it is no .gz file"),
-        ("log.zip", GOOD.encode(), "log.csv", "it is no .zip file"),
+        ("log.parquet", GOOD.encode(), "log.csv", "it is not a .parquet file"),
+        ("log.csv.gz", GOOD.encode(), "log.csv", "it is not a .gz file"),
+        ("log.zip", GOOD.encode(), "log.csv", "it is not a .zip file"),
         ("log.csv.gz", parquet(), "log.parquet", "it is a .parquet file"),
     ],
     ids=lambda value: "bytes" if isinstance(value, bytes) else None,  # which hold the time of day
@@ -226,7 +226,7 @@ def test_seconds_of_a_small_clock_are_no_days():
                                    ["1,396", "1,399", "1,400", "1,401"]])  # fmt: skip
 def test_commas_that_part_thousands_are_told_from_decimal_ones(times):
     mended, messages = follow(LOG.assign(Time=times), clicks.check)
-    assert "if the commas part thousands" in messages[0]
+    assert "if the commas separate thousands" in messages[0]
     assert np.diff(clicks.seconds(mended["Time"])).tolist() == [3, 1, 1]
 
 
