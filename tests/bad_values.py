@@ -115,7 +115,7 @@ def offsets_of_sessions() -> list[Bad]:
         bad(TYPE, None, "x", 5, [0.0, 3.0, 5.0])
         + bad(RANGE, [0, 3, 9], says=r"^offsets=\[0, 3, 9\]: must be where .*at most 5")
         + bad(RANGE, [-1, 3, 5], says=r"^offsets\[0\]=-1: must be at least 0")
-        + bad(CORRUPT, [0, 4, 3, 5], says=r"^offsets=\[0, 4, 3, 5\]: .*never falling")
+        + bad(CORRUPT, [0, 4, 3, 5], says=r"^offsets=\[0, 4, 3, 5\]: .*never decreasing")
         + bad(CORRUPT, [[0, 5]])
         + bad(CORRUPT, [], says=r"^offsets=\[\]: must be")
     )

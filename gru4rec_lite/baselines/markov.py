@@ -26,7 +26,7 @@ class Markov(Recommender):
     P(j | i) = (c_ij + kappa · π_j) / (c_i + kappa)        c_ij: times j followed i, c_i = Σ_j c_ij, π: share of clicks
 
     Args:
-        kappa: how many clicks the fallback on popularity is worth, at least 0.
+        kappa: how many clicks the fall-back on popularity is worth, at least 0.
     """
 
     kappa: float = setting(1.0, rules.number(0))
