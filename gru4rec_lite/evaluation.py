@@ -186,7 +186,7 @@ def evaluate(model, test: pd.DataFrame, cutoffs: tuple[int, ...] = (5, 10, 20), 
         if len(test) and len(targets):
             here, known = test["ItemId"].tolist()[0], index.tolist()[:1]
             hint = f"; item ids in the test look like {here!r}, in the model like {known[0] if known else None!r}"
-        warn("no prediction to count: no session has two clicks, or no next click is on a known item" + hint)
+        warn("no prediction to count: no session has two clicks, or no next click is a known item" + hint)
     where = sessions[counted], positions[counted], np.asarray(index)[log.items[is_target][counted]]
     return Result(ranks.numpy(), *where, tuple(dict.fromkeys(cutoffs)), int((~counted).sum()), ties)
 

@@ -334,6 +334,6 @@ def _warn_of_a_long_session(log: click_log.Sessions, plan: SessionParallel) -> N
         longest = int(n_clicks.argmax())
         warn(
             f"session {log.ids[longest : longest + 1].tolist()[0]!r} has {n_clicks[longest]:,} clicks: {narrow:,} of "
-            f"the {len(plan):,} steps of an epoch leave three in four lanes empty, which is slow. If no visitor clicks "
+            f"the {len(plan):,} steps of an epoch leave three of four lanes empty, which is slow. If no visitor clicks "
             "that much, leave it out: clicks.prepare(log, max_session=...)"
         )

@@ -204,8 +204,8 @@ class Recommender(Spelt):
             for name, value in overrides.items():
                 if name in cls._part_of_what_is_learned and plain(value) != plain(saved[name]):
                     raise ValueError(
-                        f"{name}={value!r}: the model in {path} was fitted with {plain(saved[name])!r}, and would be "
-                        f"another model without it; to fit with {value!r}, make a new {kind}"
+                        f"{name}={value!r}: the model in {path} has learned with {plain(saved[name])!r}, and is "
+                        f"another one without; to learn with {value!r}, make a new {kind}"
                     )
             model = cls(**{**saved, **overrides})
             model.items = pd.Index(files.from_bytes(tensors.pop(ITEMS)))

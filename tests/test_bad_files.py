@@ -126,7 +126,7 @@ FILES: dict[str, tuple[str, bytes | str, str]] = {  # what is wrong -> file name
     "infinity": ("log.csv", GOOD + "3,a,inf\n", f"'Time': inf is not a time.*{ROW4}"),
     "too large for a float": ("log.csv", GOOD + "3,a,1e400\n", f"'Time': inf is not a time.*{ROW4}"),
     "NaN": ("log.csv", GOOD + "3,a,NaN\n", f"'Time': an empty field is not a time.*{ROW4}"),
-    "a date among numbers": ("log.csv", GOOD + "3,a,2014-04-07\n", f"'2014-04-07' is among numbers.*{ROW4}"),
+    "a date among numbers": ("log.csv", GOOD + "3,a,2014-04-07\n", f"'2014-04-07' stands among numbers.*{ROW4}"),
 }  # fmt: skip
 
 

@@ -208,11 +208,11 @@ BAD_FILES = {
     "milliseconds": ("SessionId,ItemId,Time\n1,a,1396867869277\n", "'Time': 1396867869277 cannot be seconds.*/ 1000"),
     "a number among dates": (
         "SessionId,ItemId,Time\n1,a,2020-01-01\n1,b,5.5\n1,c,2020-01-02\n1,d,x\n",
-        "'Time': '5.5' is among dates.*First bad row: 2 .*2 in all",
+        "'Time': '5.5' stands among dates.*First bad row: 2 .*2 in all",
     ),
     "a date among numbers": (
         "SessionId,ItemId,Time\n1,a,5.5\n1,b,2020-01-01 10:00\n1,c,6.5\n",
-        "'Time': '2020-01-01 10:00' is among numbers.*First bad row: 2 .*1 in all",
+        "'Time': '2020-01-01 10:00' stands among numbers.*First bad row: 2 .*1 in all",
     ),
     "a missing session": ("SessionId,ItemId,Time\n1,a,5\n,b,6\n", "'SessionId': an empty field is not an id.*row: 2 "),
     "a missing item": (
@@ -304,7 +304,7 @@ BAD_FRAMES = {
         frame([(1, "a", pd.Timestamp(0)), (1, "b", 5), (1, "c", pd.Timestamp(1))], dtype=object).astype(
             {"SessionId": int}
         ),
-        "'Time': 5 is among datetimes.*row: 2 .*1 in all",
+        "'Time': 5 stands among datetimes.*row: 2 .*1 in all",
     ),
     "numbers as objects": (
         frame([(1, "a", 5), (1, "b", 6)]).astype({"Time": object}),
@@ -601,7 +601,7 @@ def test_the_report_counts_what_was_dropped_and_why(capsys):
     assert capsys.readouterr().out == (
         "kept 6 of 9 clicks; dropped 1 immediate repeats, 1 on items with fewer than 2 clicks, "
         "1 in sessions of fewer than 2 clicks; "
-        "1 have the same time as the click before them and keep the order of the rows\n"
+        "1 come at the time of the click before them and keep the order of the rows\n"
     )
     assert left.attrs["dropped"] == {"drop_repeats": 1, "min_support": 1, "min_session": 1}
     clicks.prepare(left)
@@ -634,12 +634,12 @@ def test_rows_that_stand_twice_are_counted_and_dropped_if_asked(capsys):
     log = twice(TIED)
     kept = clicks.prepare(log)
     assert capsys.readouterr().out == (
-        "kept 6 of 6 clicks; dropped nothing; 4 have the same time as the click before them and keep the order of the "
-        "rows; 3 are duplicates (equal in session, item and time): drop_duplicates=True drops them\n"
+        "kept 6 of 6 clicks; dropped nothing; 4 come at the time of the click before them and keep the order of the "
+        "rows; 3 stand twice (equal in session, item and time): drop_duplicates=True drops them\n"
     )
     assert (kept.attrs["duplicates"], len(kept)) == (3, 6)
     kept = clicks.prepare(log, drop_duplicates=True)
-    assert capsys.readouterr().out.startswith("kept 3 of 6 clicks; dropped 3 duplicate rows; 1 have the same")
+    assert capsys.readouterr().out.startswith("kept 3 of 6 clicks; dropped 3 rows that stand twice; 1 come at")
     assert kept.attrs["dropped"] == {"drop_duplicates": 3, "drop_repeats": 0, "min_support": 0, "min_session": 0}
     assert kept.attrs["duplicates"] == 0
     assert_frame_equal(kept, TIED)
@@ -706,7 +706,7 @@ def test_a_row_stands_twice_only_with_the_same_event(capsys):
     kept = clicks.prepare(log, drop_duplicates=True)
     assert kept["Event"].fillna("none").tolist() == ["click", "cart", "none"]
     clicks.prepare(log)
-    assert "3 are duplicates (equal in session, item, Event and time)" in capsys.readouterr().out
+    assert "3 stand twice (equal in session, item, Event and time)" in capsys.readouterr().out
 
 
 def test_a_session_that_is_too_long_is_dropped_whole(capsys):
@@ -1148,8 +1148,8 @@ def test_times_in_whole_seconds_or_milliseconds_need_no_table_of_all_times(monke
 TIMES_REFUSED = {
     "milliseconds from the second row on": ([5, 1396867869277, 7], r"1396867869277 cannot be .*row: 2 .*1 in all"),
     "one too early": ([-1e11, -2e11, 1e11], r"-200000000000.0 cannot be seconds.*row: 2 .*1 in all"),
-    "a date and a number": ([pd.Timestamp(0), 5], r"5 is among datetimes.*row: 2 .*1 in all"),
-    "dates as objects": ([pd.Timestamp(0)] * 2, r"dtype object, all datetimes.*2 in all\. Remedy: pandas\.to_datetime"),
+    "a date and a number": ([pd.Timestamp(0), 5], r"5 stands among datetimes.*row: 2 .*1 in all"),
+    "dates as objects": ([pd.Timestamp(0)] * 2, r"mere objects, all datetimes.*2 in all\. Remedy: pandas\.to_datetime"),
     "no end": ([5.0, np.inf], r"inf is not a time.*row: 2 .*Remedy: drop these rows, or repair them"),
     "a missing whole number": (pd.array([5, None], "Int64"), r"an empty field is not a time.*row: 2 "),
 }
@@ -1214,7 +1214,7 @@ def test_a_gap_is_not_finer_than_the_microsecond():
 def test_equal_times_are_counted_within_sessions_only(capsys):
     log = pd.DataFrame({"SessionId": [1, 1, 1, 2, 2, 3, 3], "ItemId": list("abcdefg"), "Time": [5, 5, 5, 5, 6, 8, 9]})
     clicks.prepare(log)
-    assert "; 2 have the same time as the click before them" in capsys.readouterr().out
+    assert "; 2 come at the time of the click before them" in capsys.readouterr().out
     clicks.prepare(log.assign(Time=range(7)))
     assert capsys.readouterr().out == "kept 7 of 7 clicks; dropped nothing\n"
 

@@ -226,7 +226,7 @@ def test_seconds_of_a_small_clock_are_no_days():
                                    ["1,396", "1,399", "1,400", "1,401"]])  # fmt: skip
 def test_commas_that_part_thousands_are_told_from_decimal_ones(times):
     mended, messages = follow(LOG.assign(Time=times), clicks.check)
-    assert "if the commas separate thousands" in messages[0]
+    assert "if the commas part thousands" in messages[0]
     assert np.diff(clicks.seconds(mended["Time"])).tolist() == [3, 1, 1]
 
 

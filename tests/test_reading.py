@@ -612,7 +612,7 @@ def test_a_zone_in_some_rows_only_is_warned_of_and_the_remedy_ends_it(tmp_path, 
 @pytest.mark.parametrize("odd", ["1396867869", "20140408", "2014", "1396867869.5", "0x10"])
 def test_a_number_among_dates_is_no_year(tmp_path, odd):
     path = write(tmp_path / "log.csv", HEAD + f"1,a,2014-04-07 10:00\n1,b,2014-04-07 11:00\n1,c,{odd}\n")
-    with pytest.raises(ClickLogError, match=rf"'{odd}' (is among dates|is neither).*First bad row: 3 "):
+    with pytest.raises(ClickLogError, match=rf"'{odd}' (stands among dates|is neither).*First bad row: 3 "):
         clicks.read(path)
 
 

@@ -53,7 +53,7 @@ def prepare(
     has_events = list(frame.columns).count("Event") == 1
     event = _kinds(frame["Event"]) if has_events else None
     reasons = {
-        "drop_duplicates": "duplicate rows",
+        "drop_duplicates": "rows that stand twice",
         "drop_repeats": "immediate repeats" + (" (of item and Event)" if has_events else ""),
         "max_session": f"in sessions of more than {max_session} clicks",
         "min_support": f"on items with fewer than {min_support} clicks",
@@ -93,9 +93,9 @@ def prepare(
     result = rows_kept(frame, kept, SessionId=(session, session_ids), ItemId=(item, item_ids))
     result.attrs["dropped"], result.attrs["duplicates"] = dropped, doubled
     if verbose:
-        tied = f"; {ties:,} have the same time as the click before them and keep the order of the rows" if ties else ""
+        tied = f"; {ties:,} come at the time of the click before them and keep the order of the rows" if ties else ""
         equal = "session, item, Event and time" if has_events else "session, item and time"
-        tied += f"; {doubled:,} are duplicates (equal in {equal}): drop_duplicates=True drops them" if doubled else ""
+        tied += f"; {doubled:,} stand twice (equal in {equal}): drop_duplicates=True drops them" if doubled else ""
         print(f"kept {len(result):,} of {len(frame):,} clicks; dropped {losses}{tied}")
     return result
 

@@ -74,12 +74,12 @@ def refuse_timeless(column: pd.Series, plain: pd.Series, accepts: Callable[[Any]
     bad, complaint = ~date & ~number, "is neither a datetime nor a number of seconds"
     if not bad.any():
         most, few, name = (date, number, "datetimes") if date.sum() >= number.sum() else (number, date, "numbers")
-        bad, complaint = few, f"is among {name}"
+        bad, complaint = few, f"stands among {name}"
         if not few.any():
-            bad, complaint = most, f"is in a column of dtype object, all {name}"
+            bad, complaint = most, f"is in a column of mere objects, all {name}"
             zone = np.array([getattr(value, "tzinfo", None) is not None for value in values])
             if most is date and zone.any() and not zone.all():
-                bad, complaint = ~zone, "has no time zone, but others do"
+                bad, complaint = ~zone, "has no time zone, which others have"
     code = first_that_helps(_remedies(column, plain, values), accepts)
     if code is None:
         code = _half(column, values, accepts) or by_order(column)
@@ -162,7 +162,7 @@ def _of_text(at: str, text: pd.Series) -> Iterator[Remedy]:
         yield day, lambda: pd.Timestamp("2014-04-07") + pd.to_timedelta(text + (":00" if whole else ""))
         return
     zones = text.str.contains(r"(?:Z|UTC|GMT|[+-]\d\d:?\d\d)\s*$", regex=True)
-    word = "a row without a zone is taken for UTC: " if zones.any() and not zones.all() else ""
+    word = "where a row has no zone it is taken for UTC: " if zones.any() and not zones.all() else ""
     yield f"pandas.to_numeric({at})", lambda: pd.to_numeric(text)
     amounts = pd.to_numeric(text, errors="coerce")
     for form in _date_forms(amounts):
@@ -180,7 +180,7 @@ def _of_text(at: str, text: pd.Series) -> Iterator[Remedy]:
         lambda: pd.to_datetime(leap, format="ISO8601", utc=True),
     )
     if text.str.fullmatch(r"\d{1,3}(?:,\d{3})+").all():
-        code = f"if the commas separate thousands: pandas.to_numeric({at}.str.replace(',', ''))"
+        code = f"if the commas part thousands: pandas.to_numeric({at}.str.replace(',', ''))"
         yield code, lambda: pd.to_numeric(text.str.replace(",", ""))
     comma = text.str.replace(",", ".")
     yield f"pandas.to_numeric({at}.str.replace(',', '.'))", lambda: pd.to_numeric(comma)
@@ -205,7 +205,7 @@ def _orders(text: pd.Series) -> list[tuple[str, str]]:
         return []  # some rows begin with the year: a rule for the others would misread those
     day_first, month_first = (start[1] <= 12).all(), (start[0] <= 12).all()
     if day_first and month_first:
-        return [(", dayfirst=True", "if the day comes first (without dayfirst=True if the month does): ")]
+        return [(", dayfirst=True", "if the day stands first (without dayfirst=True if the month does): ")]
     return [(", dayfirst=True", "")] if day_first else [("", "")] if month_first else []
 
 

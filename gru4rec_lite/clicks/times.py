@@ -101,7 +101,9 @@ def _amounts(column: pd.Series, plain: pd.Series, is_log: bool) -> np.ndarray:
     largest = max(high, -low)
     of = getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", dtype))
     if of.kind == "f" and of.itemsize < 8 and np.spacing(of.type(largest)) > 1 and (values % DAY).any():
-        coarse = f"is a {of}, and such times lie {np.spacing(of.type(largest)):g} s apart: the order of clicks is lost"
+        coarse = (
+            f"is a {of}, and such times lie {np.spacing(of.type(largest)):g} s apart: which click came first is lost"
+        )
         refuse(np.abs(values) == largest, column, coarse, REREAD.format(name, "float64"))
     if largest > 1e7:
         _refuse_dates(column, values, is_log)
@@ -138,7 +140,7 @@ def _refuse_dates(column: pd.Series, values: np.ndarray, is_log: bool) -> None:
                 code = f"clicks[{name!r}] = {lenient}; "
                 code += f"clicks = clicks.dropna(subset=[{name!r}])"
             over = f" / {scale}" if scale > 1 else ""
-            complaint = f"is a date written as a number ({form}{over}), not a number of seconds"
+            complaint = f"is a date written as a number ({form}{over}), which is no number of seconds"
             refuse(dates, column, complaint, f"{code}{FROM_FILE}")
 
 
@@ -166,7 +168,7 @@ def _warn_of_distant(column: pd.Series, plain: pd.Series, values: np.ndarray) ->
     if kind.kind == "i" and kind.itemsize < 8:
         ends = np.iinfo(getattr(kind, "numpy_dtype", getattr(kind, "subtype", kind)))
         if low < 0.75 * ends.min and high > 0.75 * ends.max:
-            complaint = f"looks like an integer overflow: times are {ends.dtype} and lie at both of its ends"
+            complaint = f"looks like a number that ran over: times are {ends.dtype} and lie at both of its ends"
             warn(values == values.min(), column, complaint, REREAD.format(name, "int64"))
             return
     if high - low <= 10 * YEAR:
@@ -180,10 +182,10 @@ def _warn_of_distant(column: pd.Series, plain: pd.Series, values: np.ndarray) ->
         between = f"between({np.floor(first):.0f}, {np.ceil(last):.0f})"
         code = f"clicks[pandas.Series(gru4rec_lite.clicks.seconds(clicks[{name!r}])).{between}.to_numpy()]"
         far = (values < first) | (values > last)
-        warn(far, column, "lies ten years or more from most other clicks", f"if that is not a time, clicks = {code}")
+        warn(far, column, "lies ten years or more from most other clicks", f"if that is no time, clicks = {code}")
     elif high - low > 60 * YEAR:
         span = f"is the last one of a log that spans {(high - low) / YEAR:.0f} years"
-        warn(values == values.max(), column, f"{span}: perhaps integers overflowed", REREAD.format(name, "int64"))
+        warn(values == values.max(), column, f"{span}: perhaps numbers ran over", REREAD.format(name, "int64"))
 
 
 def _warn_of_coarse(column: pd.Series, values: np.ndarray) -> None:
@@ -194,12 +196,12 @@ def _warn_of_coarse(column: pd.Series, values: np.ndarray) -> None:
     if len(np.unique(values)) < 8 or not (values % DAY).any():  # true of a few times by chance, and of days always
         return
     if _is_float32(values):
-        how = f"float32 values, {np.spacing(np.float32(np.abs(values).max())):g} s apart"
+        how = f"as float32 has them, {np.spacing(np.float32(np.abs(values).max())):g} s apart"
     elif (values % 1000 == 0).all():
-        how = "multiples of 1,000 seconds, as if printed with too few digits"
+        how = "in thousands of seconds, as if printed with few digits"
     else:
         return
-    complaint = f"was rounded, since all times are {how}: the order of clicks may be lost"
+    complaint = f"was rounded, since all times are {how}: which click came first may be lost"
     warn(values == values, column, complaint, REREAD.format(column.name, "float64"))
 
 
@@ -210,7 +212,7 @@ def _warn_of_days(column: pd.Series, values: np.ndarray) -> None:
     odd = np.abs(values * 1000 - np.rint(values * 1000)) > 1e-3
     if len(np.unique(values[odd])) > 1 and (np.abs(values * DAY - np.rint(values * DAY)) < 2e-3).all():
         code = f"pandas.to_datetime(clicks[{column.name!r}], unit='D', origin='1899-12-30', utc=True).dt.round('s')"
-        warn(odd, column, "is a whole number of seconds if it counts days, as Excel sheets do", f"if so, {code}")
+        warn(odd, column, "is a whole number of seconds if it counts days, as sheets of Excel do", f"if so, {code}")
 
 
 def _is_float32(values: np.ndarray) -> bool:

@@ -90,7 +90,7 @@ def parse_times(column: pa.ChunkedArray, name: str, unit: str, notes: list[str])
     if times.dtype.kind == "f" and times.dtype.itemsize < 8:
         largest = times.abs().max()
         apart = float(np.spacing(largest)) / UNITS[unit]
-        coarse = f"is a {times.dtype}, and such times lie {apart:g} s apart: the order of clicks is lost"
+        coarse = f"is a {times.dtype}, and such times lie {apart:g} s apart: which click came first is lost"
         refuse((times.abs() == largest) & (apart > 1), times, coarse, REREAD.format(name, "float64"))
     scaled = times.astype("float64") / UNITS[unit]
     far = (scaled.abs() > FAR).fillna(False)
@@ -144,7 +144,7 @@ def _mixed(plain: pd.Series, shown: pd.Series, notes: list[str]) -> pd.Series:
     remedy = "repair these rows; for another date format read the file with pandas and use pandas.to_datetime"
     most, few, kinds = (dates, amounts, "dates") if dates.count() >= amounts.count() else (amounts, dates, "numbers")
     bad = most.isna().to_numpy()
-    refuse(bad, shown, f"is among {kinds}" if few.notna()[bad.argmax()] else no_time, remedy)
+    refuse(bad, shown, f"stands among {kinds}" if few.notna()[bad.argmax()] else no_time, remedy)
     if kinds == "dates":
         bare = ~plain.str.contains(r"(?:Z|z|[+-]\d\d(?::?\d\d)?)$") | plain.str.fullmatch(r"\d{4}-\d\d(-\d\d)?")
         if 0 < bare.sum() < len(bare):

@@ -90,7 +90,7 @@ def require_device(name: str, value: Any) -> None:
         torch.empty(0, device=torch.device(value))
     except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"{name}={shown(value)}: must be 'cpu' or an available device ({reason})") from error
+        raise ValueError(f"{name}={shown(value)}: must be 'cpu' or a device that is here ({reason})") from error
 
 
 def require_list(name: str, ids: Any, ordered: bool = True) -> None:

@@ -26,7 +26,7 @@ def find_device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"device={name!r}: must be 'auto', 'cpu' or an available device ({reason})") from error
+        raise ValueError(f"device={name!r}: must be 'auto', 'cpu' or a device that is here ({reason})") from error
     return device
 
 
