@@ -147,7 +147,7 @@ CASES: dict[str, Case] = {
         clicks.encode, {"clicks": LOG},
         clicks=log(),
         items=bad(TYPE, "ab", 3, {"a": 1}, LOG) + bad(RANGE, ["a", "a"], says="must hold every item once, .*'a' again")
-        + bad(CORRUPT, ["a", NAN], ["a", None], says="^items: must hold an id in every place, and place 1 is empty"),
+        + bad(CORRUPT, ["a", NAN], ["a", None], says="^items: must hold an id in every place, but place 1 is empty"),
     ),
     # data sets
     "datasets.load": case(g4r.datasets.load, {"name": "toyshop"}, name=choice("movielens")),

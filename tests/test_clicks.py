@@ -1098,7 +1098,7 @@ def test_a_name_that_is_none_is_refused_with_its_argument(tmp_path, names, messa
         ),
         (
             lambda log: clicks.encode(log, ["a", None, "b"]),
-            "^items: must hold an id in every place, and place 1 is empty",
+            "^items: must hold an id in every place, but place 1 is empty",
         ),
         (lambda log: clicks.prepare(log, min_session=2.5), "^min_session=2.5: must be a positive integer$"),
         (lambda log: clicks.split_by_time(log, days=-1), "^days=-1: must be a positive number$"),

@@ -154,7 +154,7 @@ def test_text_that_is_no_utf8_is_refused(tmp_path, suffix):
     else:
         text = '{"SessionId":1,"ItemId":"a","Time":1}\n{"SessionId":1,"ItemId":"é","Time":2}\n'
         write(path, text.encode("latin-1"))
-    with pytest.raises(ClickLogError, match=r"'ItemId': b'\\xe9' is no UTF-8. First bad row: 2 "):
+    with pytest.raises(ClickLogError, match=r"'ItemId': b'\\xe9' is not UTF-8. First bad row: 2 "):
         clicks.read(path)
 
 

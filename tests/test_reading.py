@@ -211,7 +211,7 @@ def test_what_a_mac_adds_to_a_zip_is_no_second_log(tmp_path, names):
 @pytest.mark.parametrize("names", [[], ["__MACOSX/._log.csv"], ["log.csv", "b/log.csv"], ["log.csv", "readme.md"]])
 def test_a_zip_that_is_no_single_log_says_what_it_holds(tmp_path, names):
     path = write(tmp_path / "log.zip", packed(*names))
-    with pytest.raises(ValueError, match=r"^path=.*: must be a \.csv, .*and this one holds ('log.csv', |no file)"):
+    with pytest.raises(ValueError, match=r"^path=.*: must be a \.csv, .*but this one holds ('log.csv', |no file)"):
         clicks.read(path)
 
 
