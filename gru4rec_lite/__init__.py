@@ -1,4 +1,4 @@
-"""GRU4Rec and what surrounds it: session-based recommendation, small, tested, and explained in a course book.
+"""GRU4Rec and everything around it: session-based recommendation, small, tested, and explained in a course book.
 
 import gru4rec_lite as g4r
 model = g4r.GRU4Rec().fit(train)
@@ -22,7 +22,7 @@ __all__ = [
 ]  # fmt: skip
 
 _LAZY = {name: f".{name}" for name in ("audit", "exercises", "experiments", "museum", "plots", "solutions", "widgets")}
-_LAZY["products"] = ".internal.products"  # not needed to train, so not loaded before they are asked for
+_LAZY["products"] = ".internal.products"  # not needed to train, so loaded only on first use
 
 
 def __getattr__(name: str) -> Any:

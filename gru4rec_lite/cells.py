@@ -2,8 +2,8 @@
 
 A cell works in two halves, so that a one-hot input needs no matrix product at all: ``input_gates`` turns an input into
 the sums that enter the gates, ``(B, I) -> (B, G·H)``, and ``step`` combines them with the state. With ``n_in=None`` a
-cell has no input matrix: the rows of the embedding table *are* those sums (a one-hot vector times a matrix is a row of
-it).
+cell has no input matrix: the rows of the embedding table *are* those sums (a one-hot vector times a matrix is one of
+its rows).
 
 State: ``(B, S, H)`` with S = 1 (RNN, GRU) or S = 2 (LSTM: hidden state, memory). The hidden state is ``state[:, 0]``.
 """
@@ -22,12 +22,12 @@ from .internal.checks import require_one_of, require_whole
 
 
 class Cell(nn.Module):
-    """What the cells share: weights per gate block, and the input half.
+    """What all cells share: weights per gate block, and the input half.
 
     Args:
-        n_in: width I of the input, or None when inputs come as gate sums already.
+        n_in: width I of the input, or None if inputs are already gate sums.
         units: width H of the hidden state.
-        generator: where the first weights are drawn; None: torch's global one, as for any module.
+        generator: source of the initial weights; None: torch's global one, as for any module.
     """
 
     n_gates: int  # G
@@ -45,7 +45,7 @@ class Cell(nn.Module):
         self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Glorot-uniform weights, each gate's block for itself; zero biases."""
+        """Glorot-uniform weights, separately for each gate's block; zero biases."""
         for name, parameter in self.named_parameters():
             if name.startswith("bias"):
                 nn.init.zeros_(parameter)
@@ -58,7 +58,7 @@ class Cell(nn.Module):
         return self.weight_hh.new_zeros(lanes, self.n_states, self.units)
 
     def input_gates(self, x: Tensor) -> Tensor:
-        """``(B, I) -> (B, G·H)``; without an input matrix x is ``(B, G·H)`` already."""
+        """``(B, I) -> (B, G·H)``; without an input matrix, x is already ``(B, G·H)``."""
         return F.linear(x, self.weight_ih, self.bias_ih) if hasattr(self, "weight_ih") else x + self.bias_ih
 
     def step(self, gates: Tensor, state: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ class Cell(nn.Module):
 
     def forward(self, x: Tensor, state: Tensor) -> Tensor:
         """``(B, I), (B, S, H) -> (B, S, H)``."""
-        if x.ndim != 2 or state.shape != (len(x), self.n_states, self.units):  # one state would count for all lanes
+        if x.ndim != 2 or state.shape != (len(x), self.n_states, self.units):  # else one state would serve all lanes
             raise ValueError(
                 f"state={tuple(state.shape)}: must be (B, {self.n_states}, {self.units}), with the B of x (B, I), here "
                 f"{tuple(x.shape)}"
@@ -101,7 +101,7 @@ class LSTMCell(Cell):
 
 
 class GRUCell(Cell):
-    """A gated recurrent unit, in the paper's form or in torch's; gate blocks in the order r, z, candidate.
+    """A gated recurrent unit, in the paper's form or in torch's; gate blocks in order r, z, candidate.
 
     ``reset="before"`` (the paper): the reset gate acts on h before the matrix product, and z says how much *new*
     enters:
@@ -140,7 +140,7 @@ class GRUCell(Cell):
 
 
 def weights(*shape: int) -> nn.Parameter:
-    """Room for weights: float32 on the CPU, whatever torch's default type and device are just now."""
+    """An uninitialised parameter: float32 on the CPU, whatever torch's default type and device are."""
     return nn.Parameter(torch.empty(shape, dtype=torch.float32, device="cpu"))
 
 

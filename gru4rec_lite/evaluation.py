@@ -1,7 +1,7 @@
-"""How good are the lists? Every next click of every test session, ranked against the whole catalogue, counted once.
+"""How good are the lists? Every next click of every test session, ranked against the whole catalogue and counted once.
 
 An unknown item in a test session changes no state. As a target it cannot be hit: it is counted, left out of ``recall``
-and ``mrr``, and a miss in ``recall_all`` and ``mrr_all``.
+and ``mrr``, and counted as a miss in ``recall_all`` and ``mrr_all``.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ PER_PREDICTION = ("ranks", "sessions", "positions", "targets")
 class Result:
     """What an evaluation found; ``recall[20]`` and ``mrr[20]`` are means over predictions.
 
-    Two are equal (``==``) if they found the same: rank for rank, target for target. A result is no key of a dict.
+    Two results are equal (``==``) if they found the same, rank for rank and target for target. They are not hashable.
     """
 
     ranks: np.ndarray = field(repr=False)  # (P,) rank of each known target
     sessions: np.ndarray = field(repr=False)  # (P,) which session each prediction belongs to
-    positions: np.ndarray = field(repr=False)  # (P,) how many clicks of the session came before the target
+    positions: np.ndarray = field(repr=False)  # (P,) number of the session's clicks before the target
     targets: np.ndarray = field(repr=False)  # (P,) item id of each target
     cutoffs: tuple[int, ...]
     n_unknown: int  # predictions whose target is not in the item index
@@ -88,17 +88,17 @@ class Result:
         return pd.DataFrame({"cutoff": self.cutoffs} | {name: list(by_k.values()) for name, by_k in columns.items()})
 
     def by_position(self, cutoff: int = 20, longest: int = 10) -> pd.DataFrame:
-        """How good after the first click, the second, ...: `by` the clicks so far, ``longest`` and more together."""
-        metrics.check_cutoffs((longest,), "longest")
+        """How good after the first click, the second, ...: `by` the clicks so far, ``longest`` or more as one group."""
+        require_whole("longest", longest)
         return self.by(np.minimum(self.positions, longest), cutoff).rename(columns={"group": "position"})
 
     def by_popularity(self, train: pd.DataFrame, cutoff: int = 20, bins: int = 4) -> pd.DataFrame:
-        """How good for rare and for frequent items: `by` the training clicks of the target.
+        """How good for rare and for popular items: `by` the training clicks of the target.
 
-        The items are ranked by their clicks in ``train`` and cut into ``bins`` groups that got about the same number of
-        clicks; group 1 holds the rarest items, of which there are the most. Items that ``train`` lacks are in group 1.
+        Items are sorted by their clicks in ``train`` and cut into ``bins`` groups with about the same number of clicks
+        each; group 1 holds the rarest items and the most of them. Items that ``train`` lacks are in group 1.
         """
-        metrics.check_cutoffs((bins,), "bins")
+        require_whole("bins", bins)
         log = click_log.encode(train)
         support = pd.Series(log.support, log.index).sort_values(kind="stable")
         group = np.ceil(bins * support.cumsum() / support.sum()).clip(1, bins).astype(int)
@@ -109,12 +109,12 @@ class Result:
         """Recall and MRR of each group of predictions, with bootstrap intervals over sessions.
 
         Args:
-            group: ``(P,)`` a label for each prediction.
+            group: ``(P,)`` label of each prediction.
 
         Returns:
             one row per label: group, n_predictions, recall, recall_low, recall_high, mrr, mrr_low, mrr_high.
         """
-        metrics.check_cutoffs((cutoff,), "cutoff")
+        require_whole("cutoff", cutoff)
         group = np.asarray(group)
         if group.shape != self.ranks.shape:
             raise ValueError(f"group: {group.shape} labels for {self.n_predictions} predictions; give one for each")
@@ -140,13 +140,13 @@ class Result:
 def evaluate(model, test: pd.DataFrame, cutoffs: tuple[int, ...] = (5, 10, 20), ties: str = "conservative") -> Result:
     """Rank the next click after every click of every test session.
 
-    Ranks are exact, and memory is bounded whatever the catalogue: one block of the model's scores (see
-    `recommender.rows_at_once`), 8 MB of comparisons, and what the model holds of some sessions to make the scores. The
-    ranks are read from the device once, at the end.
+    Ranks are exact, and memory is bounded whatever the size of the catalogue: one block of the model's scores (see
+    `recommender.rows_at_once`), 8 MB of comparisons, and what the model needs for some sessions at a time. The ranks
+    are read from the device once, at the end.
 
     Args:
         model: anything with ``items`` (an index or a list of ids) and ``scores`` (see `recommender.Recommender`),
-            whose blocks may be tensors, arrays or lists of rows; they are ranked in their own number type.
+            whose blocks may be tensors, arrays or lists of rows; they are ranked in their own dtype.
         test: a click log; sessions of one click give no prediction.
         cutoffs: list lengths k, each at least 1.
         ties: "conservative" | "standard" | "median", see `metrics.rank_of_target`.
@@ -163,7 +163,7 @@ def evaluate(model, test: pd.DataFrame, cutoffs: tuple[int, ...] = (5, 10, 20), 
     is_target = np.ones(len(log.items), dtype=bool)  # every click but the first of its session
     is_target[log.offsets[:-1]] = False
     counted = log.items[is_target] >= 0
-    targets = torch.from_numpy(np.maximum(log.items[is_target], 0))  # an unknown one is ranked as any, and not counted
+    targets = torch.from_numpy(np.maximum(log.items[is_target], 0))  # unknown targets are ranked, but not counted
     sessions = np.repeat(np.arange(len(log.offsets) - 1), np.diff(log.offsets))[is_target]
     positions = (np.arange(len(log.items)) - np.repeat(log.offsets[:-1], np.diff(log.offsets)))[is_target]
 
@@ -173,7 +173,7 @@ def evaluate(model, test: pd.DataFrame, cutoffs: tuple[int, ...] = (5, 10, 20), 
         target = targets[row : row + len(block)]
         if len(target) < len(block):
             raise ValueError(
-                f"scores gave a block {tuple(block.shape)} where {len(target)} rows of {len(index)} are left"
+                f"scores gave a block {tuple(block.shape)} where {len(target)} rows of {len(index)} scores are left"
             )
         if len(block):
             doubled.append(metrics.doubled_rank(block, target, ties))  # stays on the device until the end
@@ -196,18 +196,18 @@ def compare(
 ) -> pd.DataFrame:
     """How much better is ``model`` than ``other`` on the same predictions? Paired bootstrap over sessions.
 
-    Both are asked for the same clicks, so a hard session is hard for both: the interval of the *difference* is narrower
-    than the two intervals side by side suggest.
+    Both predict the same clicks, so a hard session is hard for both: the interval of the *difference* is narrower than
+    the two separate intervals suggest.
 
     Returns:
         one row per metric: metric, cutoff, model, other, difference, low, high.
 
     Raises:
-        ValueError: the two know different items; their predictions cannot be paired.
+        ValueError: the two know different items, so their predictions cannot be paired.
     """
     require_model("model", model)
     require_model("other", other)
-    metrics.check_cutoffs((cutoff,), "cutoff")
+    require_whole("cutoff", cutoff)
     _check_interval(level, n, seed)
     if set(model.items) != set(other.items):
         raise ValueError("the two models know different items: fit them on the same clicks")

@@ -34,8 +34,8 @@ from .optim import Adagrad
 from .recommender import Recommender, Stream, follows, rows_at_once
 from .sampling import NegativeSampler
 
-STATES_AT_ONCE = 8_000_000  # numbers in inputs and states, of one session at least; with gates some 170 MB
-NOTICED = 1000  # steps of an epoch, of which nobody waits for fewer
+STATES_AT_ONCE = 8_000_000  # numbers in inputs and states (at least one session's); about 170 MB with gates
+NOTICED = 1000  # steps of an epoch; with fewer, nobody notices the wait
 
 
 @dataclass(eq=False)
@@ -55,18 +55,18 @@ class GRU4Rec(Recommender):
         sample_alpha: they are drawn by popularity^alpha, 0 to 1.
         logq: strength of the logQ correction, 0 to 1, cross-entropy only; None: 1 for cross-entropy.
         bpreg: weight of bpr-max's score regularisation.
-        elu: where the elu output levels off.
+        elu: the elu output levels off at minus this.
         dropout_embed, dropout_hidden: drop probabilities of the input rows and of each layer's hidden state.
-        learning_rate, momentum: of Adagrad.
+        learning_rate, momentum: settings of Adagrad.
         n_epochs: passes over the training sessions.
-        compile: True: training steps run compiled (torch.compile, which needs a C++ compiler or Triton); False: as they
-            are; "auto": compiled when the run is long enough to pay for it. Same arithmetic up to rounding.
-        seed: same seed, same model: to the bit on the CPU of the same machine with the same torch and as many threads,
-            whatever other threads do; elsewhere up to rounding.
-        device: whatever torch.device takes, or "auto" (cuda, mps, cpu: the first there is).
+        compile: True: training steps run compiled (torch.compile, which needs a C++ compiler or Triton); False:
+            uncompiled; "auto": compiled when the run is long enough to pay for it. Same arithmetic up to rounding.
+        seed: the same seed gives the same model: to the bit on the CPU of the same machine with the same torch and
+            number of threads, whatever other threads do; elsewhere up to rounding.
+        device: whatever torch.device takes, or "auto" (the first available of cuda, mps, cpu).
 
-    Settings are plain fields: what they are when `fit` is called is what it goes by. A model that has learned keeps to
-    those that it learned with, and saves them, until the next `fit`.
+    Settings are plain fields: `fit` uses their values at the time of the call. A fitted model keeps, and saves, the
+    settings that it was fitted with until the next `fit`.
 
     Raises:
         ValueError: a setting that does not exist, is out of range, or would be ignored.
@@ -107,7 +107,7 @@ class GRU4Rec(Recommender):
         _check_none_is_ignored(self)
 
     def _settle(self) -> None:
-        """What the settings leave open."""
+        """Decide what the settings leave open."""
         self._device = find_device(self.device)
         self._output = self.output
         if self.output == "auto":
@@ -116,7 +116,7 @@ class GRU4Rec(Recommender):
 
     @property
     def history(self) -> pd.DataFrame:
-        """One row per epoch: epoch, loss, clicks_per_s (with compiling); with a validation log recall, mrr (at 20)."""
+        """A row per epoch: epoch, loss, clicks_per_s (compiling counts); with a validation log recall, mrr (at 20)."""
         return pd.DataFrame(self._history)
 
     @undisturbed(grad=True)
@@ -135,15 +135,15 @@ class GRU4Rec(Recommender):
             train: columns SessionId, ItemId, Time; catalogue and popularity come from here alone.
             valid: a later log, evaluated after each epoch.
             progress: show a bar, and print a line per epoch.
-            checkpoint: file to write after each epoch; one of an earlier training is replaced then, with a warning.
-            resume: go on from that file where there is one, to the weights of a run that was never stopped (to the bit
-                on the same machine, with the same threads and torch).
-            keep_best: end with the weights of the epoch whose validation MRR@20 was best, not those of the last.
+            checkpoint: file to write after each epoch; a checkpoint of an earlier training is replaced, with a warning.
+            resume: continue from that file if it exists, and end with the weights of a run that was never stopped (to
+                the bit on the same machine with the same torch and number of threads).
+            keep_best: end with the weights of the epoch with the best validation MRR@20, not those of the last epoch.
 
         Raises:
             ClickLogError: the log cannot be used.
             ValueError: arguments that do not fit together, or a checkpoint of other settings or clicks.
-            OSError: the checkpoint cannot be written there, which is tried before the first epoch.
+            OSError: the checkpoint cannot be written there; this is tried before the first epoch.
             training.Diverged: the loss stopped being a number.
         """
         require_flag("progress", progress)
@@ -152,7 +152,7 @@ class GRU4Rec(Recommender):
         if keep_best and valid is None:
             raise ValueError("keep_best=True: needs a validation log, fit(train, valid=...)")
         if resume and checkpoint is None:
-            raise ValueError("resume=True: needs the file to go on from, fit(..., checkpoint=path)")
+            raise ValueError("resume=True: needs the file to continue from, fit(..., checkpoint=path)")
         self._check_settings()
         log = click_log.encode(train)
         plan = SessionParallel(log.items, log.offsets, self.batch_size, find_device(self.device))
@@ -171,7 +171,7 @@ class GRU4Rec(Recommender):
         )
         checkpoints.require_room(checkpoint, *[network.state_dict()] * (1 + keep_best), optimiser.state)
         history, best = saved.restore() if saved and resume else ([], {})
-        # until here the model is what it was
+        # up to here the model is unchanged
         self.items, self.network, self._history, self._learned_with = log.index, network, history, asdict(self)
         best = best if keep_best else {}
         epochs = range(len(self._history) + 1, self.n_epochs + 1)
@@ -217,7 +217,7 @@ class GRU4Rec(Recommender):
         return STATES_AT_ONCE // (sum(self._learned_with["layers"]) + self.network.input_table.shape[1])
 
     def _score_all(self, hidden: Tensor) -> Iterator[Tensor]:
-        """Scores of the whole catalogue in blocks: ``(P, H) -> (p, N)`` each."""
+        """Scores of the whole catalogue in blocks: ``(P, H)`` -> ``(p, N)`` each."""
         for part in hidden.split(rows_at_once(len(self.items))):
             yield self.network.score_all(part)
 
@@ -228,7 +228,7 @@ class GRU4Rec(Recommender):
         return [torch.where(known, new, old) for new, old in zip(after, state, strict=True)]
 
     def stream(self) -> Stream:
-        """A session that is still going on, at the cost of one step per click."""
+        """A running session, at the cost of one step per click."""
         self._check_fitted()
         return _StatefulStream(self) if follows(self, "stream", "scores", "last_scores") else super().stream()
 
@@ -242,8 +242,8 @@ class GRU4Rec(Recommender):
     def restore(self, tensors: dict[str, Tensor]) -> None:
         if sum(units**2 for units in self.layers) + len(self.items) * (self.embedding_size or 1) > sum(
             t.numel() for t in tensors.values()
-        ):  # a file of another's making must not take all memory before it is found out
-            raise TypeError("its settings ask for more weights than it holds")
+        ):  # a crafted file must not fill memory before it is found out
+            raise TypeError("its settings require more weights than it holds")
         self._build()
         self._require_fitting(tensors)
         self.network.load_state_dict(tensors)
@@ -256,11 +256,11 @@ class GRU4Rec(Recommender):
         return Network(
             n_items, self.layers, self.cell, self.embedding, self.embedding_size,
             self._output, self.elu, self.dropout_embed, self.dropout_hidden,
-            training.generator(self.seed, 0, torch.device("cpu")),  # there: the same first weights on every device
+            training.generator(self.seed, 0, torch.device("cpu")),  # on the CPU: the same initial weights everywhere
         ).to(self._device).eval()  # fmt: skip
 
     def _require_fitting(self, tensors: dict[str, Tensor]) -> None:
-        """Refuse what torch would put up with: numbers of another type, and an item id for two items."""
+        """Refuse what torch would accept: numbers of another type, and one id for two items."""
         for name, ours in self.network.state_dict().items():
             if tensors[name].dtype != ours.dtype:
                 raise TypeError(f"{name} is {tensors[name].dtype}, not {ours.dtype}")
@@ -268,17 +268,17 @@ class GRU4Rec(Recommender):
             raise TypeError(f"{self.items[self.items.duplicated()][0]!r} is the id of two items")
 
     def _require_ready(self, log: click_log.Sessions, valid, checkpoint, resume: bool, keep_best: bool) -> None:
-        """Refuse a validation log that cannot be used, and a checkpoint that cannot be written or gone on from."""
+        """Refuse a validation log that cannot be used, and a checkpoint that cannot be written or resumed."""
         if valid is not None:
             later = click_log.encode(valid, log.index)
             if keep_best and not (np.delete(later.items, later.offsets[:-1]) >= 0).any():
-                raise ValueError("keep_best=True: valid has no next click on an item of train, so no epoch is the best")
+                raise ValueError("keep_best=True: valid has no next click on an item of train, so no epoch is best")
         if resume:
             checkpoints.require_resumable(checkpoint, self._identity(log, valid), self.n_epochs, keep_best)
         checkpoints.require_checkpoint(checkpoint, resume)
 
     def _identity(self, log: click_log.Sessions, valid: pd.DataFrame | None) -> dict[str, Any]:
-        """What must be the same for training to be resumed; more epochs or another device are fine."""
+        """What must be the same to resume training; more epochs or another device are fine."""
         same = {name: value for name, value in asdict(self).items() if name not in ("n_epochs", "compile", "device")}
         same["valid"] = None
         if valid is not None:
@@ -288,7 +288,7 @@ class GRU4Rec(Recommender):
 
 
 class _StatefulStream(Stream):
-    """A running session that keeps the hidden state, instead of playing its clicks again for every list."""
+    """A running session that keeps the hidden state instead of replaying its clicks for every list."""
 
     model: GRU4Rec
 
@@ -311,7 +311,7 @@ class _StatefulStream(Stream):
 
 
 def _check_none_is_ignored(s: GRU4Rec) -> None:
-    """ValueError for a setting that would change nothing: a mistake that nobody would notice."""
+    """ValueError for a setting that would have no effect: a mistake that nobody would notice."""
     width = s.layers[-1] if s.embedding == "shared" else s.embedding_size if s.embedding == "separate" else None
     uses_elu = s.output == "elu" or (s.output == "auto" and s.loss == "bpr-max")
     alone = f"left alone with loss={s.loss!r}"
@@ -330,7 +330,7 @@ def _check_none_is_ignored(s: GRU4Rec) -> None:
 
 
 def _warn_of_a_long_session(log: click_log.Sessions, plan: SessionParallel) -> None:
-    """Of sessions that play on when all others have ended: most steps are then a few lanes wide."""
+    """Warn of a session that plays on when most others have ended: most steps are then only a few lanes wide."""
     n_clicks, narrow = np.diff(log.offsets), int((4 * plan.widths <= plan.widths[0]).sum())
     if narrow > len(plan) / 2 and len(plan) >= NOTICED:
         longest = int(n_clicks.argmax())

@@ -1,9 +1,9 @@
 """Losses on the scores of a session-parallel step.
 
 Every loss takes ``scores`` ``(B, C)`` and ``is_negative`` ``(B, C)`` and returns one loss per lane ``(B,)``. Candidate
-``i < B`` is lane ``i``'s own target, so the targets stand on the diagonal. Which of the other candidates are negatives
-of which lane is said by ``is_negative`` alone: the target never is, nor is an accidental hit (another candidate that is
-the same item). A lane without negatives has loss 0 and gradient 0. Tensors of other shapes or types: ValueError.
+``i < B`` is lane ``i``'s own target, so the targets are on the diagonal. ``is_negative`` alone decides which of the
+other candidates are negatives of which lane: the target never is, nor is an accidental hit (another candidate that is
+the same item). A lane without negatives has loss 0 and gradient 0. Tensors of other shapes or types raise ValueError.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def cross_entropy(scores: Tensor, is_negative: Tensor) -> Tensor:
     _check_scores(scores, is_negative)
     target = scores.diagonal()
     competing = scores.masked_fill(~is_negative, -float("inf"))
-    # logaddexp would give nan gradients for a lane without negatives (-inf), so the target takes part in one logsumexp
+    # logaddexp gives NaN gradients for a lane without negatives (-inf), so one logsumexp includes the target
     return competing.diagonal_scatter(target).logsumexp(dim=1) - target
 
 
@@ -58,7 +58,7 @@ def bpr(scores: Tensor, is_negative: Tensor) -> Tensor:
 
 
 def top1(scores: Tensor, is_negative: Tensor) -> Tensor:
-    """TOP1: a soft count of negatives that outrank the target, plus a pull of their scores to zero.
+    """TOP1: a soft count of the negatives that outrank the target, plus a pull of their scores towards zero.
 
     L_s = 1/N_s · Σ_j [ σ(r_j - r_s) + σ(r_j²) ]        over the N_s negatives j of lane s
 
@@ -76,7 +76,7 @@ def top1(scores: Tensor, is_negative: Tensor) -> Tensor:
 
 
 def bpr_max(scores: Tensor, is_negative: Tensor, bpreg: float = 1.0) -> Tensor:
-    """BPR-max: BPR against the negatives that matter, weighted by their softmax, and a pull of their scores to zero.
+    """BPR-max: BPR against the negatives that matter, weighted by their softmax, and a pull of their scores towards 0.
 
     L_s = -ln Σ_j w_j σ(r_s - r_j) + bpreg · Σ_j w_j r_j²,        w = softmax of r over the negatives of lane s
 
@@ -94,7 +94,7 @@ def bpr_max(scores: Tensor, is_negative: Tensor, bpreg: float = 1.0) -> Tensor:
     if isinstance(bpreg, bool) or not isinstance(bpreg, numbers.Real) or not 0 <= bpreg < math.inf:
         raise ValueError(f"bpreg={bpreg!r}: must be a number of at least 0")
     log_weight = _log_softmax_over(scores, is_negative)
-    # in logarithms throughout: a product w·σ rounds to 0 long before its logarithm stops being a number
+    # logarithms throughout: a product w·σ rounds to 0 long before its logarithm stops being finite
     log_win = (log_weight + F.logsigmoid(_target(scores) - scores)).masked_fill(~is_negative, -float("inf"))
     has_negative = is_negative.any(dim=1)
     pairwise = -log_win.masked_fill(~has_negative.unsqueeze(1), 0.0).logsumexp(dim=1)
@@ -102,8 +102,7 @@ def bpr_max(scores: Tensor, is_negative: Tensor, bpreg: float = 1.0) -> Tensor:
 
 
 def top1_max(scores: Tensor, is_negative: Tensor) -> Tensor:
-    """TOP1-max: TOP1 with each negative weighted by its softmax, so that solved negatives no longer dilute the
-    gradient.
+    """TOP1-max: TOP1 with negatives weighted by their softmax, so that solved negatives no longer dilute the gradient.
 
     L_s = Σ_j w_j [ σ(r_j - r_s) + σ(r_j²) ],        w = softmax of r over the negatives of lane s
 
@@ -121,15 +120,15 @@ def top1_max(scores: Tensor, is_negative: Tensor) -> Tensor:
 
 
 def _check_scores(scores: Tensor, is_negative: Tensor) -> None:
-    """ValueError unless these are ``(B, C)`` floats and bools with B <= C: a single row would count for all lanes."""
+    """ValueError unless these are ``(B, C)`` floats and bools with B <= C: one row would be broadcast to all lanes."""
     for name, given in (("scores", scores), ("is_negative", is_negative)):
         if not isinstance(given, Tensor) or given.ndim != 2:
             raise ValueError(f"{name}={getattr(given, 'shape', given)}: must be a tensor (B, C)")
     if not scores.dtype.is_floating_point or scores.shape[0] > scores.shape[1]:
-        raise ValueError(f"scores={scores.dtype}, {tuple(scores.shape)}: must be floats (B, C), and B no more than C")
+        raise ValueError(f"scores={scores.dtype}, {tuple(scores.shape)}: must be floats (B, C), with B at most C")
     if is_negative.dtype != torch.bool or is_negative.shape != scores.shape:
         here = f"is_negative={is_negative.dtype}, {tuple(is_negative.shape)}"
-        raise ValueError(f"{here}: must be bool, of the shape of scores, {tuple(scores.shape)}")
+        raise ValueError(f"{here}: must be bool, with the shape of scores, {tuple(scores.shape)}")
 
 
 LOSSES: dict[str, Callable[..., Tensor]] = {
@@ -155,10 +154,10 @@ def _top1_pair(scores: Tensor) -> Tensor:
 
 
 def _log_softmax_over(scores: Tensor, mask: Tensor) -> Tensor:
-    """Log-softmax of each row over its masked entries, ``(B, C)``; what stands outside the mask is not meaningful.
+    """Log-softmax of each row over its masked entries, ``(B, C)``; values outside the mask are meaningless.
 
-    The entries outside leave before the softmax. Multiplied away after it, they would leave 0/0 where every entry
-    inside is far below them.
+    Entries outside the mask are removed before the softmax. Multiplying them away after it would leave 0/0 where every
+    entry inside is far below them.
     """
     inside = scores.masked_fill(~mask, -float("inf"))
     return inside.masked_fill(~mask.any(dim=1, keepdim=True), 0.0).log_softmax(dim=1)

@@ -1,4 +1,4 @@
-"""The rank of the item that was clicked next, and what is counted from it.
+"""The rank of the item that was clicked next, and the metrics computed from it.
 
 Recall@k is the share of predictions whose target is among the first k; MRR@k is the mean of 1/rank, with 0 beyond k.
 Both are means over predictions, never over batches.
@@ -16,7 +16,7 @@ from torch import Tensor
 from .internal.checks import require_one_of, require_tensor, require_that, require_whole
 
 TIES = ("conservative", "standard", "median")
-COMPARED_AT_ONCE = 2_000_000  # comparisons held at a time
+COMPARED_AT_ONCE = 2_000_000  # comparisons held in memory at a time
 
 
 def rank_of_target(scores: Tensor, targets: Tensor, ties: str = "conservative") -> Tensor:
@@ -25,11 +25,11 @@ def rank_of_target(scores: Tensor, targets: Tensor, ties: str = "conservative") 
     Args:
         scores: ``(P, N)`` float, one row per prediction.
         targets: ``(P,)`` int64, the item that was clicked.
-        ties: how items of the target's score are counted: "conservative" (all before the target, so that constant
-            scores earn nothing), "standard" (all behind it), "median" (half of them before).
+        ties: where items with the target's score count: "conservative" (all before the target, so that constant
+            scores earn nothing), "standard" (all after it), "median" (half of them before it).
 
     Returns:
-        ``(P,)`` float64 ranks on the CPU; halves occur with "median".
+        ``(P,)`` float64 ranks on the CPU; "median" can give halves.
 
     Raises:
         ValueError: an unknown tie rule, or scores that are not numbers.
@@ -39,11 +39,11 @@ def rank_of_target(scores: Tensor, targets: Tensor, ties: str = "conservative") 
 
 
 def doubled_rank(scores: Tensor, targets: Tensor, ties: str) -> Tensor:
-    """Twice each row's rank, 0 where a score is NaN: ``(P, N), (P,) -> (P,)`` int64, exact, and nothing that waits for
-    the device. Read many of them at once with `checked_ranks`.
+    """Twice each row's rank, 0 where a score is NaN: ``(P, N), (P,) -> (P,)`` int64, exact, without waiting for the
+    device. Read many of them at once with `checked_ranks`.
     """
     require_one_of("ties", ties, TIES)
-    target = scores.gather(1, targets.to(scores.device).unsqueeze(1))  # (P, 1), of the very scores it is compared with
+    target = scores.gather(1, targets.to(scores.device).unsqueeze(1))  # (P, 1), from the scores it is compared with
     if ties == "standard":
         doubled = 2 * _count(torch.gt, scores, target) + 2
     elif ties == "conservative":
@@ -54,8 +54,8 @@ def doubled_rank(scores: Tensor, targets: Tensor, ties: str) -> Tensor:
 
 
 def checked_ranks(doubled: Tensor) -> Tensor:
-    """``(P,)`` float64 ranks on the CPU from doubled ones; ValueError where a score was NaN."""
-    doubled = doubled.cpu()  # first: not every accelerator has float64
+    """``(P,)`` float64 ranks on the CPU from doubled ones; ValueError if a score was NaN."""
+    doubled = doubled.cpu()  # before the division: not every accelerator has float64
     if not bool(doubled.all()):
         raise ValueError(
             "scores: not a number (NaN) for some item; a rank would be meaningless. Did the training diverge?"
@@ -64,10 +64,10 @@ def checked_ranks(doubled: Tensor) -> Tensor:
 
 
 def _count(compare: Callable, scores: Tensor, target: Tensor) -> Tensor:
-    """How many scores of each row compare so with its target: ``(P, N), (P, 1) -> (P,)`` int64.
+    """For how many scores of each row ``compare`` with the target holds: ``(P, N), (P, 1) -> (P,)`` int64.
 
-    Comparisons are written as floats, 0 or 1: a sum of booleans takes up to 10 times as long. What one block of them
-    holds, at most 8 MB, float32 counts exactly (below 2^24).
+    Comparisons are written as floats, 0 or 1: a sum of booleans takes up to 10 times as long. One block of them, at
+    most 8 MB, is small enough for float32 to count exactly (below 2^24).
     """
     count = torch.zeros(len(scores), dtype=torch.int64, device=scores.device)
     for part in scores.split(max(1, COMPARED_AT_ONCE // max(1, len(scores))), dim=1):
@@ -77,19 +77,19 @@ def _count(compare: Callable, scores: Tensor, target: Tensor) -> Tensor:
 
 
 def largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest of each row and their places, ``(P, min(k, N))`` each: largest first, of equal ones the first.
+    """The k largest of each row and their places, ``(P, min(k, N))`` each: largest first, ties by place.
 
-    `torch.topk` takes equal scores in any order, and another one on another machine.
+    `torch.topk` returns equal scores in any order, which may differ between machines.
     """
     require_that("scores", scores, isinstance(scores, Tensor) and scores.ndim == 2, "a tensor (P, N)")
     require_whole("k", k)
     if k >= scores.shape[1]:
         return scores.sort(dim=1, descending=True, stable=True)
     values, place = scores.topk(k + 1, dim=1)
-    place = place[:, :k].sort(dim=1).values  # in their order, which a stable sort keeps where they are equal
+    place = place[:, :k].sort(dim=1).values  # in order of place, which a stable sort keeps among equals
     found, order = scores.gather(1, place).sort(dim=1, descending=True, stable=True)
     place = place.gather(1, order)
-    # where the last is as large as the next (or NaN), only a whole sort knows which of them it is
+    # where the last equals the next (or is NaN), only a full sort knows which of them belongs to the k
     open_end = ~(values[:, k - 1] > values[:, k])
     if bool(open_end.any()):
         whole = scores[open_end].sort(dim=1, descending=True, stable=True)
@@ -97,15 +97,13 @@ def largest(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return found, place
 
 
-def check_cutoffs(cutoffs: Any, name: str = "cutoffs") -> None:
-    """ValueError unless these are whole numbers of at least 1, one or more."""
+def check_cutoffs(cutoffs: Any) -> None:
+    """ValueError unless these are one or more whole numbers of at least 1."""
     whole = isinstance(cutoffs, (tuple, list)) and all(
         isinstance(k, (int, np.integer)) and not isinstance(k, bool) and k >= 1 for k in cutoffs
     )
     if not whole or not cutoffs:
-        if name == "cutoffs":
-            raise ValueError(f"cutoffs={cutoffs!r}: must be whole numbers of at least 1, for example (5, 10, 20)")
-        raise ValueError(f"{name}={cutoffs[0]!r}: must be a whole number of at least 1")
+        raise ValueError(f"cutoffs={cutoffs!r}: must be whole numbers of at least 1, for example (5, 10, 20)")
 
 
 def _check_scores(scores: Tensor, targets: Tensor) -> None:
@@ -130,7 +128,7 @@ def _check_ranks(ranks: np.ndarray) -> None:
 def _check_values(values: np.ndarray, sessions: np.ndarray) -> None:
     table, session = np.asarray(values), np.asarray(sessions)
     is_table = table.ndim in (1, 2) and (table.dtype.kind in "biuf" or len(table) == 0)
-    require_that("values", values, is_table, "numbers (P,) or (P, M), one or some of each prediction")
+    require_that("values", values, is_table, "numbers (P,) or (P, M), one or more per prediction")
     fits = session.shape == table.shape[:1]
     require_that("sessions", sessions, fits, f"the session of each prediction, ({len(table)},)")
 
@@ -151,18 +149,18 @@ def mrr_at(ranks: np.ndarray, cutoff: int) -> np.ndarray:
 
 
 def sampled_recall_at(ranks: np.ndarray, cutoff: int, n_items: int, n_sampled: int) -> np.ndarray:
-    """Per prediction the chance of a hit when ranked among ``n_sampled`` other items only: ``(P,) -> (P,)``.
+    """Per prediction the chance of a hit when ranked only among ``n_sampled`` other items: ``(P,) -> (P,)``.
 
-    They are drawn from the ``n_items`` − 1 others without replacement, all equally likely, so how many of those that
-    outrank the target come into the sample is hypergeometric. The mean is the sampled Recall@k that one would report,
-    and it is not Recall@k: see chapter 2.
+    They are drawn from the ``n_items`` − 1 others without replacement, all equally likely, so the number of sampled
+    items that outrank the target is hypergeometric. The mean is the sampled Recall@k that one would report; it is not
+    Recall@k: see chapter 2.
 
     Raises:
-        ValueError: more items sampled than there are, or a rank beyond them.
+        ValueError: more items sampled than exist, or a rank above their number.
 
     Source: Krichene & Rendle, "On sampled metrics for item recommendation", KDD 2020.
     """
-    from scipy.stats import hypergeom  # late: takes most of a second to import
+    from scipy.stats import hypergeom  # imported here since it takes most of a second
 
     _check_ranks(ranks)
     require_whole("cutoff", cutoff)
@@ -177,10 +175,10 @@ def sampled_recall_at(ranks: np.ndarray, cutoff: int, n_items: int, n_sampled: i
 
 
 def bootstrap(values: np.ndarray, sessions: np.ndarray, n: int = 1000, seed: int = 0) -> np.ndarray:
-    """Means of ``n`` resampled test sets, to read an interval from.
+    """Means of ``n`` resampled test sets, from which an interval can be read.
 
-    Whole sessions are drawn with replacement, not predictions: those of one session stand and fall together, so drawing
-    them one by one would promise too narrow an interval.
+    Whole sessions are drawn with replacement, not predictions: predictions of one session succeed and fail together, so
+    drawing them one by one would give too narrow an interval.
 
     Args:
         values: ``(P,)`` or ``(P, M)`` value(s) of each prediction.
@@ -207,6 +205,6 @@ def bootstrap(values: np.ndarray, sessions: np.ndarray, n: int = 1000, seed: int
     for i in range(n):
         drawn = np.bincount(
             rng.integers(n_sessions, size=n_sessions), minlength=n_sessions
-        )  # how often each session came
+        )  # how often each session was drawn
         means[i] = drawn @ totals / (drawn @ size)
     return means.reshape(n, *values.shape[1:])

@@ -1,6 +1,6 @@
 """The network: item table → recurrent layers → scores of some candidates, or of the whole catalogue.
 
-The tables are only ever touched through rows, so that a training step costs the same whatever the catalogue: it
+The tables are only ever touched by rows, so that a training step costs the same whatever the size of the catalogue: it
 gathers the rows it needs, differentiates with respect to them, and hands their gradients back to the optimiser.
 
 Source: Hidasi et al., ICLR 2016, §3.1 and figure 1; the shared table: Hidasi & Karatzoglou, CIKM 2018, §4.4
@@ -33,12 +33,12 @@ class Network(nn.Module):
         layers: units of each recurrent layer, first to last.
         cell: "gru" | "gru-paper" | "lstm" | "rnn".
         embedding: "one-hot" (the table's rows are the first layer's gate sums), "separate" (a table of its own), or
-            "shared" (the output table is the input table; its width is that of the last layer).
+            "shared" (one table for input and output, as wide as the last layer).
         embedding_size: width of a separate embedding; None: the width of the first layer.
         output: "linear" | "tanh" | "elu", applied to the scores.
-        elu: where the ELU levels off, above 0.
+        elu: the ELU levels off at minus this; above 0.
         dropout_embed, dropout_hidden: drop probabilities of the input rows and of each layer's hidden state.
-        generator: where the first weights are drawn; None: torch's global one, as for any module.
+        generator: source of the initial weights; None: torch's global one, as for any module.
 
     Parameters: ``item_in`` ``(N, W)`` (absent when shared), ``item_out`` ``(N, H)``, ``bias_out`` ``(N, 1)``, and the
     layers' own.
@@ -90,7 +90,7 @@ class Network(nn.Module):
 
     @property
     def input_table(self) -> Tensor:
-        """``(N, W)``; the very storage of the output table when the embedding is shared."""
+        """``(N, W)``; the same storage as the output table if the embedding is shared."""
         return self.item_in if hasattr(self, "item_in") else self.item_out
 
     def zeros(self, lanes: int) -> list[Tensor]:
@@ -98,11 +98,11 @@ class Network(nn.Module):
         return [cast(Cell, layer).zeros(lanes) for layer in self.layers]
 
     def masks(self, lanes: int, generator: torch.Generator | None = None) -> list[Tensor | None]:
-        """What dropout multiplies by in a step: 0 with probability p, else 1/(1-p); None where nothing is dropped.
+        """Dropout's factors for a step: 0 with probability p, else 1/(1-p); None where nothing is dropped.
 
         Args:
             lanes: b, at least 1.
-            generator: where they are drawn; None: torch's global one, as ``F.dropout`` would.
+            generator: source of the random numbers; None: torch's global one, as ``F.dropout`` uses.
 
         Returns:
             ``(b, W)`` for the input rows, then ``(b, H)`` for the hidden state of each layer; all None in evaluation.
@@ -123,11 +123,11 @@ class Network(nn.Module):
         Args:
             rows: ``(b, W)`` the clicked items' rows of the input table.
             state: ``(b, S, H)`` of each layer.
-            masks: of dropout, see `masks`; None: drawn here, in training mode.
+            masks: dropout masks, see `masks`; None: drawn here, in training mode.
 
         Returns:
-            ``(b, H)`` hidden state of the last layer, and the new state of each layer. In training mode the *dropped*
-            hidden state is both passed on to the next layer and carried to the next step.
+            ``(b, H)`` hidden state of the last layer, and the new state of each layer. In training mode, the hidden
+            state *after dropout* is both passed on to the next layer and carried to the next step.
         """
         of_rows, *of_layers = self.masks(len(rows)) if masks is None else masks
         x = dropped(rows, of_rows)
@@ -140,7 +140,7 @@ class Network(nn.Module):
 
     def score(self, hidden: Tensor, rows: Tensor, bias: Tensor) -> Tensor:
         """Scores of the candidates whose output rows and biases are given: ``(b, H), (C, H), (C, 1) -> (b, C)``."""
-        if bias.shape != (len(rows), 1):  # a single bias would count for every candidate
+        if bias.shape != (len(rows), 1):  # a single bias would be broadcast to every candidate
             raise ValueError(
                 f"bias={tuple(bias.shape)}: must be ({len(rows)}, 1), one for each row of {tuple(rows.shape)}"
             )
@@ -155,18 +155,17 @@ class Network(nn.Module):
 
 
 def dropped(x: Tensor, mask: Tensor | None) -> Tensor:
-    """``x`` times a mask of dropout, where there is one."""
+    """``x`` times a dropout mask, if there is one."""
     return x if mask is None else x * mask
 
 
 def hidden_states(network: Network, items: np.ndarray, offsets: np.ndarray) -> Tensor:
     """Hidden state of the last layer after every click but the last of each session, without dropout.
 
-    What a layer makes of its inputs is one product over all clicks; only what it makes of its state goes click by
-    click.
+    Each layer transforms the inputs of all clicks in one product; only the state is computed click by click.
 
     Args:
-        network: on whose device the work is done.
+        network: its device does the work.
         items: ``(n,)`` item numbers, session after session; -1 for an unknown item, which changes no state.
         offsets: ``(S + 1,)``; session s is ``items[offsets[s]:offsets[s + 1]]``.
 
@@ -192,6 +191,6 @@ def hidden_states(network: Network, items: np.ndarray, offsets: np.ndarray) -> T
 
 
 def _check_clicks(items: np.ndarray, offsets: np.ndarray, n_items: int) -> None:
-    """ValueError unless these are sessions; of the items only those are looked at that are played here."""
+    """ValueError unless these are sessions; looks only at the items that are played here."""
     here = items[offsets[0] : offsets[-1]] if isinstance(items, np.ndarray) and items.ndim == 1 else items
     require_sessions(here, offsets - offsets[0], n_items)

@@ -3,7 +3,7 @@
     acc ← acc + g²          v ← momentum · v - lr · g / √(acc + eps)          w ← w + v
 
 The accumulator starts at 0. In a table, rows that a step does not touch stay as they are, bit for bit, and a row that a
-step touches twice is updated once, with the sum of its gradients: squaring them one by one would be another algorithm.
+step touches twice is updated once, with the sum of its gradients: squaring them one by one is a different algorithm.
 
 Source: Duchi et al., "Adaptive subgradient methods", 2011; the row-wise form as in the authors' code.
 """
@@ -24,9 +24,9 @@ class Adagrad:
     Args:
         parameters: name -> parameter; tables (first dimension: items) and dense matrices alike.
         lr: learning rate, above 0.
-        momentum: share of the last update that is repeated, 0 to below 1.
+        momentum: share of the last update to repeat, at least 0 and below 1.
 
-    ``state`` holds name -> tensors, to be saved and restored with the weights.
+    ``state`` maps names to tensors, to be saved and restored with the weights.
     """
 
     def __init__(self, parameters: dict[str, Tensor], lr: float, momentum: float = 0.0):
@@ -42,7 +42,7 @@ class Adagrad:
     def update(self, name: str, grad: Tensor) -> None:
         """Update a whole parameter in place with a gradient of its shape."""
         self._check_name(name)
-        if grad.shape != self.parameters[name].shape:  # (1, 1) would be taken for the gradient of every number
+        if grad.shape != self.parameters[name].shape:  # (1, 1) would be broadcast to every entry
             raise ValueError(f"grad={tuple(grad.shape)}: must be {tuple(self.parameters[name].shape)}, as {name!r} is")
         acc = self.state[f"acc.{name}"].addcmul_(grad, grad)
         change = (acc + EPS).rsqrt_().mul_(grad).mul_(-self.lr)  # in place: allocations cost more than arithmetic here
@@ -64,10 +64,10 @@ class Adagrad:
             raise ValueError(f"grad={tuple(grad.shape)}: must be a row of {name!r} for each of the {len(rows)} rows")
         table, acc = self.parameters[name], self.state[f"acc.{name}"]
         if len(rows) > len(table) and not self.momentum:
-            # fewer rows than occurrences: update them all; a gradient of 0 changes nothing where there is no momentum
+            # fewer rows than occurrences: update all rows; without momentum a gradient of 0 changes nothing
             return self.update(name, row_sums(grad, rows, len(table)))
-        # one place of a row stands for all its repeats; shapes stay static, where unique() would make the host wait
-        # (index_select and index_copy_ move whole rows, where table[rows] goes number by number)
+        # one occurrence of a row stands for all its repeats; shapes stay static, but unique() would make the host wait
+        # (index_select and index_copy_ move whole rows, while table[rows] goes number by number)
         place = torch.arange(len(rows), device=rows.device)
         leader = self._leader[len(table)].index_copy_(0, rows, place).index_select(0, rows)
         summed = row_sums(grad, leader, len(rows)).index_select(0, leader)  # (R, W)
@@ -77,7 +77,7 @@ class Adagrad:
             velocity = self.state[f"velocity.{name}"]
             change.add_(velocity.index_select(0, rows), alpha=self.momentum)
             velocity.index_copy_(0, rows, change)
-        # all repeats of a row write the same value, so it does not matter which of them is last
+        # all repeats of a row write the same value, so it does not matter which comes last
         acc.index_copy_(0, rows, new_acc)
         table.index_copy_(0, rows, change.add_(table.index_select(0, rows)))
 
@@ -92,7 +92,7 @@ def _check_parameters(parameters: dict[str, Tensor]) -> None:
 
 
 def row_sums(grad: Tensor, rows: Tensor, n_rows: int) -> Tensor:
-    """What falls to each row, ``(R, W), (R,) -> (n_rows, W)``; repeats are summed."""
+    """Sum of the gradients of each row: ``(R, W), (R,) -> (n_rows, W)``."""
     whole = torch.compiler.is_compiling() and grad.device.type == "cpu"
     return (_row_sums_whole if whole else _row_sums)(grad, rows, n_rows)
 
@@ -101,7 +101,7 @@ def _row_sums(grad: Tensor, rows: Tensor, n_rows: int) -> Tensor:
     return grad.new_zeros(n_rows, grad.shape[1]).index_add_(0, rows, grad)
 
 
-# The same as one operation that torch.compile leaves whole. With several threads it would add number by number, each
-# addition guarded from the others: that takes many times as long, and adds in another order every time.
+# The same as a single operation that torch.compile does not break up. Broken up, it would add number by number with
+# atomic additions when there are several threads: many times slower, and in a different order every time.
 _row_sums_whole = torch.library.custom_op("gru4rec_lite::row_sums", _row_sums, mutates_args=())
 _row_sums_whole.register_fake(lambda grad, rows, n_rows: grad.new_empty(n_rows, grad.shape[1]))

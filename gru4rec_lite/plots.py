@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 
 from .evaluation import Result
 
-# Okabe & Ito's colours, told apart by readers with any colour vision; the markers repeat in grey what colour says
+# Okabe & Ito's colours, distinct for readers with any colour vision; markers repeat in grey what the colours say
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
-SIDES = {  # of the benchmark of training, as its figure names them
+SIDES = {  # programs in the training benchmark -> their names in its figure
     "plain": "plain PyTorch",
     "cornac": "cornac",
     "eager": "gru4rec_lite",
@@ -36,7 +36,7 @@ def axes(width: float = 7.2, height: float = 3.4, columns: int = 1) -> tuple[Fig
 
 
 def line(ax: Axes, x, y, label: str, number: int = 0) -> None:
-    """A line with the book's colour and marker of that number, so that lines differ by shape too."""
+    """A line in the book's colour and marker of this number, so that lines also differ by shape."""
     ax.plot(x, y, label=label, color=COLOURS[number % 6], marker=MARKERS[number % 6], markersize=5, linewidth=1.8)
 
 
@@ -73,7 +73,7 @@ def learning_curve(history: pd.DataFrame, rivals: dict[str, float]) -> tuple[Fig
 
 
 def results(named: dict[str, Result], cutoff: int = 20) -> tuple[Figure, str]:
-    """Recall@k and MRR@k of some evaluations with their 95 % intervals: the figure, and what it shows in words."""
+    """Recall@k and MRR@k of evaluations with their 95 % intervals: the figure, and what it shows in words."""
     figure, both = axes(columns=2, height=1.4 + 0.35 * len(named))
     words = []
     for ax, metric, label in zip(both, ("recall", "mrr"), (f"Recall@{cutoff}", f"MRR@{cutoff}"), strict=True):
@@ -91,7 +91,7 @@ def results(named: dict[str, Result], cutoff: int = 20) -> tuple[Figure, str]:
 def speed(table: pd.DataFrame) -> tuple[Figure, str]:
     """Training clicks per second by configuration and side (``data/results/speed.csv``): the figure, and its words.
 
-    Each side stands with its better number of threads. Raises ValueError for a table without such rows.
+    Each side is shown at its better number of threads. Raises ValueError for a table without such rows.
     """
     rows = table[(table["benchmark"] == "training") & (table["unit"] == "clicks/s")]
     if rows.empty:
@@ -128,6 +128,6 @@ def show(figure: Figure, alt: str) -> None:
     """Display a figure as a PNG that carries ``alt``, its description for readers who cannot see it, and close it."""
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=110, bbox_inches="tight", metadata={"Software": None})
-    plt.close(figure)  # else the notebook shows it a second time
+    plt.close(figure)  # else the notebook shows it twice
     data = {"image/png": base64.b64encode(png.getvalue()).decode(), "text/plain": alt}
     display(data, metadata={"image/png": {"alt": alt}}, raw=True)

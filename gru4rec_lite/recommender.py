@@ -30,17 +30,17 @@ from .internal.spelling import Spelt, of_the_class, require_settings, settings_o
 from .streams import Stream
 
 SCORES_AT_ONCE = 2_000_000  # numbers in a block of scores
-ROWS_AT_LEAST = 16  # of a block, where it need not hold more than 8 times that
-ITEMS = "items.json"  # the name of the item ids among the tensors of a file
+ROWS_AT_LEAST = 16  # rows of a block, unless it would then exceed 8 times SCORES_AT_ONCE
+ITEMS = "items.json"  # name of the item ids among the tensors of a file
 
 
 class Recommender(Spelt):
-    """Base class. A subclass that is a dataclass of its settings gets ``save`` and ``load`` from `tensors` and
-    `restore`; a setting that it does not have is refused, and the nearest one named."""
+    """Base class. A subclass that is a dataclass of its settings and implements `tensors` and `restore` gets ``save``
+    and ``load``; a setting that it does not have is refused, and the nearest one named."""
 
     items: pd.Index  # (N,) item ids; an item's number is its position
-    _part_of_what_is_learned: tuple[str, ...] = ()  # settings that a loaded model cannot do without
-    clock: float = 0.0  # seconds, the time of clicks that are given without one; a model may set it to its last click's
+    _part_of_what_is_learned: tuple[str, ...] = ()  # settings that `load` must not override
+    clock: float = 0.0  # seconds: the time of clicks given without one; a model may set it to its last click's
 
     def fit(self, train: pd.DataFrame) -> Self:
         """Learn from a click log (columns SessionId, ItemId, Time)."""
@@ -61,9 +61,9 @@ class Recommender(Spelt):
         raise NotImplementedError
 
     def last_scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray) -> Iterator[Tensor]:
-        """Of each session the last row of `scores` alone, ``(S, N)`` in blocks: all that a list needs.
+        """Only the last row of `scores` of each session, ``(S, N)`` in blocks: all that a list needs.
 
-        Sessions have two or more clicks. A model that need not score the rows before overrides this.
+        Sessions have two or more clicks. Override this in a model that can skip the earlier rows.
         """
         asked = offsets[1:] - np.arange(1, len(offsets)) - 1  # the row of each session's last prediction
         row = 0
@@ -85,15 +85,15 @@ class Recommender(Spelt):
 
         Args:
             history: item ids clicked so far, oldest first; unknown ones change nothing. May be empty.
-            k: length of the list, at least 1; more than the catalogue gives the whole catalogue.
-            times: when they were clicked (datetimes or seconds), for models that use it; None: all at once, at `clock`.
-            exclude: item ids never to recommend. An id that is not in the catalogue is harmless; one that no item can
-                have, such as text where ids are numbers, is a mistake.
-            unknown: what to do about unknown items in ``history`` and mistakes in ``exclude``: "warn" (once a call,
+            k: length of the list, at least 1; if it exceeds the catalogue, the list is the whole catalogue.
+            times: when they were clicked (datetimes or seconds), for models that use it; None: all at `clock`.
+            exclude: item ids not to recommend. An unknown id is harmless; one that no item can have, such as text where
+                ids are numbers, is a mistake.
+            unknown: what to do about unknown items in ``history`` and mistakes in ``exclude``: "warn" (once per call,
                 naming some), "ignore", or "raise" a ValueError.
 
         Raises:
-            ValueError: an argument that is none of this, a model that has not learned yet, scores that are not numbers.
+            ValueError: any other argument, a model that is not fitted, scores that are not numbers.
         """
         times = None if times is None else [times]
         return self.recommend_many([history], k, times, exclude, unknown)[["ItemId", "score"]]
@@ -106,9 +106,9 @@ class Recommender(Spelt):
         exclude: Sequence[Any] = (),
         unknown: str = "warn",
     ) -> pd.DataFrame:
-        """The k best items for each of many histories: columns history (its place in the list), rank, ItemId, score.
+        """The k best items for each of many histories: columns history (its position in the list), rank, ItemId, score.
 
-        Arguments as in `recommend`, times a list for each history; unknown items of all histories are told of at once.
+        Arguments as in `recommend`, times a list per history; unknown items of all histories are reported at once.
         """
         self._check_fitted()
         check_sessions(sessions, times)
@@ -136,37 +136,37 @@ class Recommender(Spelt):
         return lists.reset_index(drop=True)
 
     def stream(self) -> Stream:
-        """A session that still goes on: ``click(item)`` as it happens, ``recommend(k)`` when a list is needed."""
+        """A running session: ``click(item)`` as it happens, ``recommend(k)`` when a list is needed."""
         self._check_fitted()
         return Stream(self)
 
     def tensors(self) -> dict[str, Tensor]:
-        """What `fit` learned, to be saved: name -> tensor."""
+        """What `fit` learned, for `save`: name -> tensor."""
         raise NotImplementedError(
-            f"{type(self).__name__} says nothing of how to save it: implement tensors() and restore()"
+            f"{type(self).__name__} does not say how to save it: implement tensors() and restore()"
         )
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Take back what `tensors` gave; ``self.items`` is set already."""
+        """Take back what `tensors` returned; ``self.items`` is already set."""
         raise NotImplementedError(
-            f"{type(self).__name__} says nothing of how to load it: implement tensors() and restore()"
+            f"{type(self).__name__} does not say how to load it: implement tensors() and restore()"
         )
 
     def __post_init__(self):
         self._check_settings()
 
     def _check_settings(self) -> None:
-        """ValueError for a setting out of range: when the model is made, and at `fit`, for they may be changed."""
+        """ValueError for a setting out of range, when the model is made and again at `fit`: they may have changed."""
         check_settings(self)
 
     def _settings_to_save(self) -> dict[str, Any]:
-        """What `save` writes beside the tensors, so that `load` gives the same scores."""
+        """The settings that `save` writes beside the tensors, so that a loaded model gives the same scores."""
         return {name: getattr(self, name) for name in settings_of(type(self))}
 
     def save(self, path: str | Path) -> None:
         """Save settings, item ids and what was learned as safetensors; nothing in the file is ever executed.
 
-        ``~`` at the start of a path is the home folder.
+        ``~`` at the start of a path stands for the home folder.
         """
         self._check_fitted()
         as_path("path", path)
@@ -174,7 +174,7 @@ class Recommender(Spelt):
         for name, parameter in signature(type(self)).parameters.items():
             if name not in known and not (known and parameter.kind in passed_on):
                 raise NotImplementedError(
-                    f"{type(self).__name__}: make it a dataclass of its settings, or load cannot; {name!r} is none"
+                    f"{type(self).__name__}: make it a dataclass of its settings for load; {name!r} is not a field"
                 )
         settings = {name: plain(value) for name, value in self._settings_to_save().items()}
         header = {"model": type(self).__name__, "settings": settings}
@@ -186,17 +186,17 @@ class Recommender(Spelt):
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: a setting that does not exist, or is part of what was learned; a file that `save` did not write,
-                of another model, or damaged.
+            ValueError: a setting that does not exist or belongs to what was learned; a file that `save` did not write,
+                that holds another model, or that is damaged.
         """
         as_path("path", path)
         require_settings(cls, overrides, settings_of(cls))
         tensors, header = files.read(path)
         kind = header.get("model")
         if kind == "checkpoint":
-            raise ValueError(f"{path}: a checkpoint of a training; go on with fit(..., checkpoint=path, resume=True)")
+            raise ValueError(f"{path}: a checkpoint of a training; resume with fit(..., checkpoint=path, resume=True)")
         if not isinstance(kind, str):
-            raise ValueError(f"{path}: holds tensors, but no model that `save` wrote")
+            raise ValueError(f"{path}: holds tensors, but not a model written by save")
         if kind != cls.__name__:
             raise ValueError(f"{path}: holds a {kind}, not a {cls.__name__}; load it with {kind}.load")
         try:
@@ -211,7 +211,7 @@ class Recommender(Spelt):
             model.items = pd.Index(files.from_bytes(tensors.pop(ITEMS)))
             model.restore(tensors)
         except (KeyError, TypeError, RuntimeError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            # settings, items and tensors that do not fit together
+            # settings, items and tensors that do not match
             raise ValueError(f"{path}: not a model file of gru4rec_lite, or damaged ({error})") from error
         return model
 
@@ -223,7 +223,7 @@ class Recommender(Spelt):
             )
 
     def _numbers(self, history: Sequence[Any], unknown: str = "warn") -> np.ndarray:
-        """Item numbers of ids; of unknown ones a warning tells, or what else ``unknown`` asks for."""
+        """Item numbers of ids; unknown ones are handled as ``unknown`` asks."""
         require_one_of("unknown", unknown, ON_UNKNOWN)
         index = item_index(self.items)
         numbers = find(index, history)
@@ -231,10 +231,10 @@ class Recommender(Spelt):
         return numbers
 
     def _last_blocks(self, clicked: list[np.ndarray], times: list[np.ndarray]) -> Iterator[Tensor]:
-        """Scores after each of these histories, ``(S, N)`` in blocks; of item numbers, which may be none, and times."""
+        """Scores after each of these histories of item numbers (possibly none) and times: ``(S, N)`` in blocks."""
         clicked = [c if len(c) else np.array([UNKNOWN]) for c in clicked]
         times = [t if len(t) else np.array([self.clock]) for t in times]
-        # one more click, unknown: the prediction before it, the session's last, is the one that is asked for
+        # add an unknown click: the prediction before it, the session's last, is the one we want
         numbers = np.concatenate([np.append(c, UNKNOWN) for c in clicked])
         offsets = np.cumsum([0, *(len(c) + 1 for c in clicked)])
         follow = follows(self, "last_scores", "scores")
@@ -248,7 +248,7 @@ class Recommender(Spelt):
             raise ValueError(f"last_scores gave {row} rows for {len(clicked)} histories")
 
     def _allowed(self, exclude: Sequence[Any], complaints: list[str]) -> np.ndarray | None:
-        """Numbers of the items that may be listed, None for all; mistakes in ``exclude`` become complaints."""
+        """Numbers of the items that may be listed, None for all; complaints about mistakes in ``exclude`` are added."""
         if not len(exclude):
             return None
         index = item_index(self.items)
@@ -269,7 +269,7 @@ class Recommender(Spelt):
         return pd.DataFrame({"rank": rank, "ItemId": ids, "score": values.cpu().numpy().ravel()})
 
     def _lists(self, scores: Tensor, k: int, exclude: Sequence[Any], unknown: str = "warn") -> pd.DataFrame:
-        """`_best` of all items but the excluded ones, mistakes among which are told of."""
+        """`_best` of all items but the excluded ones; mistakes among these are reported."""
         require_whole("k", k)
         require_list("exclude", exclude, ordered=False)
         require_one_of("unknown", unknown, ON_UNKNOWN)
@@ -280,9 +280,9 @@ class Recommender(Spelt):
 
 
 def follows(model: Recommender, shortcut: str, *of: str) -> bool:
-    """Whether a method knows of those that it is a shortcut for: no later class has overridden one of them alone.
+    """Whether a shortcut still matches the methods it stands in for: no subclass has overridden one of them alone.
 
-    Else a model that changes its ``scores`` would be evaluated with the change, and would recommend without.
+    Otherwise a subclass that changes ``scores`` would be evaluated with the change but recommend without it.
     """
     places = [model, *type(model).__mro__]
     place = {name: next(i for i, one in enumerate(places) if name in vars(one)) for name in (shortcut, *of)}
@@ -290,7 +290,7 @@ def follows(model: Recommender, shortcut: str, *of: str) -> bool:
 
 
 def _check_numbers(best: Tensor) -> None:
-    """ValueError if a score is NaN, which is sorted to the top of its list."""
+    """ValueError if a score is NaN, since NaN sorts to the top of its list."""
     if bool(best.isnan().any()):
         raise ValueError(
             "scores: not a number (NaN) for some item, so the list would be meaningless. Did the training diverge?"
@@ -298,10 +298,10 @@ def _check_numbers(best: Tensor) -> None:
 
 
 def rows_at_once(n_items: int) -> int:
-    """How many rows of scores to make at a time: 8 MB of float32, about what a processor's cache holds.
+    """How many rows of scores to compute at a time: 8 MB of float32, about what a processor's cache holds.
 
-    A large catalogue gets 16 rows all the same, or its table would be read from memory again for every few of them; a
-    block is never larger than 64 MB, but for the one row that it must have.
+    A large catalogue still gets 16 rows, or its table would be read from memory again for every few of them; a block is
+    never larger than 64 MB, unless a single row is.
     """
     fit, at_most = SCORES_AT_ONCE // n_items, 8 * SCORES_AT_ONCE // n_items
     return max(1, fit, min(ROWS_AT_LEAST, at_most))

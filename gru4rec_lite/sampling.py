@@ -14,7 +14,7 @@ from .internal.checks import require_device, require_number, require_tensor, req
 
 
 def _check_support(support: Tensor) -> None:
-    """ValueError unless there is a click to draw by, and no number of clicks below 0."""
+    """ValueError unless there is at least one click, and no count is below 0."""
     is_row = isinstance(support, Tensor) and support.ndim == 1 and support.dtype != torch.bool
     require_that("support", support, is_row, "a tensor (N,), the clicks of each item")
     counts = bool((support.isfinite() & (support >= 0)).all()) and bool(support.sum() > 0)
@@ -27,11 +27,11 @@ class NegativeSampler:
 
     Args:
         support: ``(N,)`` training clicks of each item.
-        n_samples: extra negatives of a step, 0 for none.
+        n_samples: extra negatives per step, 0 for none.
         alpha: 0 draws every item equally often, 1 by popularity.
-        device: where the draws are made.
+        device: where to draw.
 
-    ``popularity`` and ``probability`` ``(N,)``: how often an item is clicked, and drawn.
+    ``popularity`` and ``probability`` ``(N,)``: each item's share of the clicks, and of the draws.
 
     Raises:
         ValueError: alpha outside 0 (uniform) to 1 (by popularity), n_samples below 0, no click at all.
@@ -50,12 +50,12 @@ class NegativeSampler:
         probability = weight / weight.sum()
         keep, alias = alias_table(probability)
         self.n_samples = n_samples
-        dtype = torch.float32 if torch.device(device).type == "mps" else torch.float64  # double where it can be had
+        dtype = torch.float32 if torch.device(device).type == "mps" else torch.float64  # double where available
         self.popularity, self.probability, self._keep = (t.to(device, dtype) for t in (popularity, probability, keep))
         self._alias = alias.to(device)
 
     def draw(self, n_steps: int, generator: torch.Generator | None = None) -> Tensor:
-        """Independent draws with replacement: ``(n_steps, n_samples)`` int64, from torch's global generator or this."""
+        """Independent draws with replacement: ``(n_steps, n_samples)`` int64, from ``generator`` or torch's own."""
         require_whole("n_steps", n_steps, 0)
         shape, keep = (n_steps, self.n_samples), self._keep
         cell = torch.randint(len(keep), shape, device=keep.device, generator=generator)
@@ -63,7 +63,7 @@ class NegativeSampler:
         return torch.where(kept, cell, self._alias[cell])
 
     def expected_count(self, items: Tensor, lanes: int) -> Tensor:
-        """How often each item is expected among a step's candidates, the target's own column aside: ``(C,) -> (C,)``.
+        """How often each item is expected among a step's candidates, besides the target's own column: ``(C,) -> (C,)``.
 
         q_j = (b - 1) · supp_j / Σ supp + n_samples · p_j(alpha)        for a step of b lanes
 
@@ -76,16 +76,16 @@ class NegativeSampler:
 
 
 def alias_table(probability: Tensor) -> tuple[Tensor, Tensor]:
-    """Makes a draw from N items cost the same whatever N: keep ``(N,)`` and alias ``(N,)``, from ``(N,)``.
+    """Tables with which a draw from N items costs the same whatever N: keep ``(N,)`` and alias ``(N,)``, from ``(N,)``.
 
     There is a cell for each item, and all cells are equally likely. Cell i gives item i with probability ``keep[i]``,
-    else item ``alias[i]``. A rare item leaves room in its own cell; frequent ones fill it, one after the other. What is
-    missing so far and what is left over so far are two running sums, so who fills which cell is found by searching
-    instead of by a loop over items.
+    else item ``alias[i]``. A rare item leaves room in its own cell; popular items fill it, one after the other. The
+    room so far and the surplus so far are two running sums, so a search finds which item fills which cell, without a
+    loop over items.
 
     Source: Walker, "An efficient method for generating discrete random variables with general distributions", 1977.
     """
-    share = probability * len(probability)  # 1: exactly fills its cell
+    share = probability * len(probability)  # 1: fills its cell exactly
     is_rare = share < share.max().clamp(max=1.0)
     rare, frequent = is_rare.nonzero().squeeze(1), (~is_rare).nonzero().squeeze(1)
     missing, left_over = 1.0 - share[rare], share[frequent] - 1.0
@@ -93,15 +93,15 @@ def alias_table(probability: Tensor) -> tuple[Tensor, Tensor]:
     keep, alias = torch.ones_like(share), torch.arange(len(share), device=share.device)
 
     keep[rare] = share[rare]
-    missing_before = torch.cat((missing_so_far.new_zeros(1), missing_so_far))[:-1]  # as below to the bit
+    missing_before = torch.cat((missing_so_far.new_zeros(1), missing_so_far))[:-1]  # the same bits as below
     filled_by = torch.searchsorted(left_so_far, missing_before, right=True)
     alias[rare] = frequent[filled_by.clamp(max=len(frequent) - 1)]
 
-    # a frequent item fills its last cell whole, though it may no longer have enough: what that takes from its own cell
-    # the next frequent item fills
+    # a popular item fills its last cell completely, even if it no longer has enough: what this takes from its own cell
+    # is filled by the next popular item
     last_cell = torch.searchsorted(missing_so_far, left_so_far)
     taken = torch.cat((missing_so_far, left_so_far[-1:]))[last_cell] - left_so_far
-    taken[left_so_far <= 0] = 0.0  # an item of exactly the mean has nothing left over, and has filled no cell
+    taken[left_so_far <= 0] = 0.0  # an item of exactly mean support has no surplus, and has filled no cell
     keep[frequent[:-1]] = 1.0 - taken[:-1].clamp(0.0, 1.0)
     alias[frequent[:-1]] = frequent[1:]
     return keep, alias
@@ -131,10 +131,10 @@ def correct_logq(scores: Tensor, expected_count: Tensor, logq: float) -> Tensor:
     Source: Bengio & Senécal, 2008 (importance-sampled softmax); the authors' code since 2020.
     """
     require_number("logq", logq, 0, 1)
-    if expected_count.shape[-1:] != scores.shape[-1:]:  # one count would be taken for that of every column
+    if expected_count.shape[-1:] != scores.shape[-1:]:  # one count would be broadcast to every column
         raise ValueError(
             f"expected_count={tuple(expected_count.shape)}: must be one for each column of scores {tuple(scores.shape)}"
         )
-    # a lone lane without samples expects nothing; it has no negative either, so any constant will do
+    # a lone lane without samples expects nothing; it has no negatives either, so any constant will do
     tiny = torch.finfo(expected_count.dtype).tiny
     return scores - logq * expected_count.clamp(min=tiny).log().to(scores.dtype)

@@ -1,4 +1,4 @@
-"""A session that still goes on: click by click, and a list whenever one is needed."""
+"""A running session: it takes clicks one by one and gives a list whenever one is needed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .internal.checks import require_id, require_list, require_one_of, require_w
 
 
 class Stream:
-    """A running session of any recommender; it keeps the clicks and scores them anew each time.
+    """A running session of any recommender; it keeps the clicks and scores them again each time.
 
-    When the model learns anew meanwhile, the session goes on with what it knows then. A model that can do better
-    implements ``_begin``, ``_clicked``, ``_scores`` and ``_is_current``.
+    If the model is fitted again in the meantime, the session continues with what the model knows now. A model that can
+    do better implements ``_begin``, ``_clicked``, ``_scores`` and ``_is_current``.
     """
 
     def __init__(self, model: Any):
@@ -27,18 +27,18 @@ class Stream:
         self._begin()
 
     def click(self, item: Any, time: Any = None, unknown: str = "warn") -> None:
-        """The visitor clicked an item (at a time, for models that use it; None: at the model's `clock`).
+        """The visitor clicked an item, at ``time`` for models that use it (None: the model's `clock`).
 
         Args:
-            unknown: what to do about an item that the model does not know, which changes no list: "warn" | "ignore" |
+            unknown: what to do about an unknown item, which changes no list: "warn" | "ignore" |
                 "raise" (a ValueError).
 
-        Raises ValueError for what cannot be a click; it is not noted down then.
+        Raises ValueError for what cannot be a click, and does not record it.
         """
         require_id("item", item)
         self._keep_up()
         at = self.model.clock if time is None else seconds([time], 1, 1)[0]
-        number = int(self.model._numbers([item], unknown)[0])  # what cannot be a click is not noted: all is checked
+        number = int(self.model._numbers([item], unknown)[0])  # check everything before recording anything
         self.history.append(item)
         self.times.append(at)
         self._clicked(number)
@@ -52,29 +52,29 @@ class Stream:
         return self.model._lists(self._scores(), k, exclude, unknown)[["ItemId", "score"]]
 
     def __copy__(self) -> Self:
-        """The same session of the same model; from here on each goes its own way."""
+        """The same session of the same model; from here on the two are independent."""
         other = object.__new__(type(self))
         other.__dict__ |= self.__dict__ | {name: [*getattr(self, name)] for name in ("history", "times", "_numbers")}
         return other
 
     def _begin(self) -> None:
-        """Before the first click, by what the model has learned until now."""
+        """The state before the first click, with what the model has learned so far."""
         self._items = self.model.items
-        self._numbers: list[int] = []  # of the items in ``history``
+        self._numbers: list[int] = []  # item numbers of ``history``
 
     def _is_current(self) -> bool:
         """Whether the model still knows what it knew when the session began."""
         return self.model.items is self._items
 
     def _keep_up(self) -> None:
-        """Play the clicks again if the model has learned anew: numbers and states are of what it knew before."""
+        """Replay the clicks if the model was fitted again: its item numbers and states have changed."""
         if not self._is_current():
             self._begin()
             for number in find(item_index(self.model.items), self.history).tolist():
                 self._clicked(number)
 
     def _clicked(self, number: int) -> None:
-        """Take note of a click on the item of this number, -1 for an unknown one."""
+        """Record a click on the item with this number, -1 for an unknown one."""
         self._numbers.append(number)
 
     def _scores(self) -> Tensor:

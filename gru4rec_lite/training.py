@@ -1,8 +1,7 @@
 """The training loop: one step, one epoch, and nothing that waits for the device in between.
 
 A step carries the hidden state on but never looks back through it: every step is detached (one-step back-propagation),
-as in the paper's code. What a step touches of the tables it gathers as rows, so its cost does not grow with the
-catalogue.
+as in the paper's code. A step gathers the table rows that it touches, so its cost does not grow with the catalogue.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ from .network import Network
 from .optim import Adagrad
 from .sampling import NegativeSampler, correct_logq, negatives
 
-STEPS_PER_DRAW = 256  # extra negatives are drawn for that many steps at a time,
-SAMPLES_PER_DRAW = 524_288  # or for fewer, not to draw more than so many (some 20 MB), or for one step
+STEPS_PER_DRAW = 256  # extra negatives are drawn for this many steps at a time,
+SAMPLES_PER_DRAW = 524_288  # or for fewer, so as not to draw more than this (about 20 MB), but at least one
 SECONDS_PER_UPDATE = 0.5  # how often the bar reads the loss from the device
-PAYS_FROM = 10.0  # seconds that compiling must save; it takes 5 to 20 the first time, some 2 when torch remembers it
-# what it saves of a step, measured on a CPU: most of the calls, and the passes over memory between matrix products,
-# which grow with these
-CALLS, PASSES = 0.5e-3, 4e-12  # seconds; seconds for each operation of the products
+PAYS_FROM = 10.0  # seconds that compiling must save; it takes 5 to 20 the first time, about 2 from torch's cache
+# what compiling saves per step, measured on a CPU: most of the calls, and the passes over memory between matrix
+# products, which grow with these
+CALLS, PASSES = 0.5e-3, 4e-12  # seconds; seconds per operation of the products
 
 
 class Diverged(ValueError):
@@ -107,11 +106,11 @@ def gradients(forward: Callable, rows: dict[str, Tensor], layers: dict[str, Tens
 
 
 class Epoch(NamedTuple):
-    """What an epoch came to."""
+    """Summary of an epoch."""
 
     number: int  # 1 for the first
     loss: float  # mean over clicks
-    clicks_per_s: float  # in the first epoch compiling counts, too
+    clicks_per_s: float  # in the first epoch, compiling counts too
 
 
 @rules.arguments(
@@ -120,7 +119,7 @@ class Epoch(NamedTuple):
     sampler=rules.that(lambda it: hasattr(it, "popularity"), "a sampling.NegativeSampler"),
     plan=rules.that(
         lambda it: hasattr(it, "widths") and len(it) > 0,
-        "a batching.SessionParallel with a step: with a session of two or more clicks",
+        "a batching.SessionParallel with at least one step: one session must have two or more clicks",
     ),
     loss=rules.that(callable, "a function of scores and is_negative, such as losses.bpr"),
     epochs=rules.that(lambda it: isinstance(it, (range, list)), "the numbers of the epochs, such as range(1, 11)"),
@@ -141,17 +140,17 @@ def train(
     progress: bool = True,
     compile: bool = False,
 ) -> Iterator[Epoch]:
-    """Train epoch after epoch, yielding after each; what is done in between (validate, save) is the caller's.
+    """Train epoch after epoch, yielding after each; what happens in between (validate, save) is up to the caller.
 
-    The random numbers of an epoch depend on the seed and the epoch's number alone, so training resumed after epoch 3
-    goes on as if it had never stopped. They come from a generator of the epoch's own: other threads draw none of them,
-    and the caller's random state is left as it was.
+    An epoch's random numbers depend only on the seed and the epoch's number, so training resumed after epoch 3 goes on
+    as if it had never stopped. They come from the epoch's own generator: other threads draw none of them, and the
+    caller's random state is left alone.
 
     Args:
-        compile: run the steps of full width compiled; the same arithmetic up to rounding.
+        compile: run the steps of full width compiled, with the same arithmetic up to rounding.
 
     Raises:
-        Diverged: the loss is not a number any more.
+        Diverged: the loss is no longer a number.
     """
     full_width = CompiledStep(train_step) if compile else train_step
     for number in epochs:
@@ -161,7 +160,7 @@ def train(
             random = generator(seed, number, sampler.popularity.device)
             mean = _epoch(network, optimiser, loss, plan, sampler, logq, number, progress, full_width, random)
         finally:
-            network.eval()  # also when a reader stops a long cell and goes on with what was learned so far
+            network.eval()  # also when a reader interrupts a long cell and continues with what was learned so far
         yield Epoch(number, mean, int(plan.widths.sum()) / (time.perf_counter() - began))
 
 
@@ -193,7 +192,7 @@ def _epoch(
 
 
 def _finite(total: Tensor, clicks: int, epoch: int, step: int, lr: float) -> float:
-    mean = total.item() / clicks  # the one value that is read from the device
+    mean = total.item() / clicks  # the only value read from the device
     if not np.isfinite(mean):
         raise Diverged(
             f"the loss became {mean} in epoch {epoch}, by step {step}: try learning_rate={lr / 4:g}, not {lr:g}"
@@ -213,6 +212,6 @@ def pays_to_compile(choice: str | bool, network: Network, plan: SessionParallel,
 
 
 def generator(seed: int, epoch: int, device: torch.device) -> torch.Generator:
-    """Random numbers of seed and epoch alone (0: first weights), on the device; nobody else draws from them."""
+    """A generator on the device, seeded by seed and epoch alone (0: initial weights); nobody else draws from it."""
     number = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
     return torch.Generator("cpu" if device.type == "meta" else device).manual_seed(number)

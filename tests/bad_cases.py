@@ -128,7 +128,7 @@ CASES: dict[str, Case] = {
         clicks=log(column="UserId"), gap=number(0, -1, INF, 5 / 7, 1e-7, np.float32(0.7), Fraction(1, 10)),
         user=bad(TYPE, None, 3, ["UserId"], says="^Column .* is missing: the log has 'UserId'", error=CLE)
         + bad(RANGE, "Nope", says="^Column 'Nope' is missing", error=CLE)
-        + bad(CORRUPT, "Time", says="^Column 'Time': 0.0 is no id here", error=CLE),
+        + bad(CORRUPT, "Time", says="^Column 'Time': 0.0 is not an id here", error=CLE),
     ),
     "clicks.split_by_time": case(
         clicks.split_by_time, {"clicks": LOG, "days": 0.0005},
@@ -146,8 +146,8 @@ CASES: dict[str, Case] = {
     "clicks.encode": case(
         clicks.encode, {"clicks": LOG},
         clicks=log(),
-        items=bad(TYPE, "ab", 3, {"a": 1}, LOG) + bad(RANGE, ["a", "a"], says="must hold an item once, .*'a' again")
-        + bad(CORRUPT, ["a", NAN], ["a", None], says="^items: must hold an id in every place, and place 1 is empty"),
+        items=bad(TYPE, "ab", 3, {"a": 1}, LOG) + bad(RANGE, ["a", "a"], says="must hold every item once, .*'a' again")
+        + bad(CORRUPT, ["a", NAN], ["a", None], says="^items: must hold an id in every place, but place 1 is empty"),
     ),
     # data sets
     "datasets.load": case(g4r.datasets.load, {"name": "toyshop"}, name=choice("movielens")),

@@ -64,19 +64,19 @@ def log(empty: bool = False, column: str = "SessionId") -> list[Bad]:
         f"{c!r}: an empty field is not (an id|a time).*First bad row: 1 .*Remedy": good.assign(**{c: None})
         for c in columns
     } | {
-        "'ItemId': 1.5 is no id here.*First bad row: 1 .*Remedy": good.assign(ItemId=1.5),
-        "'ItemId': True is no id here": good.assign(ItemId=True),
-        r"'ItemId': '\\ud800' is no Unicode text.*Remedy": good.assign(ItemId=half),
+        "'ItemId': 1.5 is not an id here.*First bad row: 1 .*Remedy": good.assign(ItemId=1.5),
+        "'ItemId': True is not an id here": good.assign(ItemId=True),
+        r"'ItemId': '\\ud800' is not Unicode text.*Remedy": good.assign(ItemId=half),
         "'Time': 'soon' is neither.*First bad row: 1 .*Remedy": good.assign(Time="soon"),
         "'Time': nan is not a time|'Time': an empty field": good.assign(Time=NAN),
         "'Time': inf is not a time": good.assign(Time=INF),
         "'Time': 20141030 is a date written as a number.*Remedy": good.assign(Time=20141030),
-        f"{column!r}: .*is a list, and the log has a session per row": good.assign(**{column: [["a"]] * len(good)}),
+        f"{column!r}: .*is a list, and each row is a whole session": good.assign(**{column: [["a"]] * len(good)}),
         "'Time': .*cannot be seconds.*milliseconds": good.assign(Time=1.6e12),
     }  # fmt: skip
     return (
         bad(TYPE, "log.csv", None, [("s", "i", 1)], good.to_dict("list"), good["ItemId"],
-            says="must be a DataFrame.*not a .*Remedy", error=clicks.ClickLogError)
+            says="must be a pandas DataFrame.*not a .*Remedy", error=clicks.ClickLogError)
         + [Bad(CORRUPT, frame, says, clicks.ClickLogError) for says, frame in frames.items()]
         + ([] if empty else bad(RANGE, good.iloc[:0], says="is empty.*Remedy", error=clicks.ClickLogError))
     )  # fmt: skip
@@ -115,7 +115,7 @@ def offsets_of_sessions() -> list[Bad]:
         bad(TYPE, None, "x", 5, [0.0, 3.0, 5.0])
         + bad(RANGE, [0, 3, 9], says=r"^offsets=\[0, 3, 9\]: must be where .*at most 5")
         + bad(RANGE, [-1, 3, 5], says=r"^offsets\[0\]=-1: must be at least 0")
-        + bad(CORRUPT, [0, 4, 3, 5], says=r"^offsets=\[0, 4, 3, 5\]: .*never falling")
+        + bad(CORRUPT, [0, 4, 3, 5], says=r"^offsets=\[0, 4, 3, 5\]: .*never decreasing")
         + bad(CORRUPT, [[0, 5]])
         + bad(CORRUPT, [], says=r"^offsets=\[\]: must be")
     )
@@ -134,9 +134,9 @@ def as_arrays(rows: list[Bad]) -> list[Bad]:
 def scores_of_loss() -> list[Bad]:
     return (
         bad(TYPE, None, SCORES.numpy(), SCORES.long(), says="^scores=")
-        + bad(RANGE, torch.zeros(5, 3), says=r"^scores=.*\(5, 3\): must be .*B no more than C")
+        + bad(RANGE, torch.zeros(5, 3), says=r"^scores=.*\(5, 3\): must be .*B at most C")
         + bad(CORRUPT, SCORES[0], SCORES[None], says=r"^scores=.*: must be a tensor \(B, C\)")
-        + bad(CORRUPT, SCORES[:2], SCORES[:, :4], says=r"^is_negative=.*: must be bool, of the shape of scores")
+        + bad(CORRUPT, SCORES[:2], SCORES[:, :4], says=r"^is_negative=.*: must be bool, with the shape of scores")
     )
 
 
@@ -144,7 +144,7 @@ def is_negative() -> list[Bad]:
     return (
         bad(TYPE, None, NEGATIVE.numpy(), says="^is_negative=")
         + bad(TYPE, NEGATIVE.float(), NEGATIVE.long(), says=r"^is_negative=torch\.\w+, \(3, 5\): must be bool")
-        + bad(RANGE, NEGATIVE[:1], NEGATIVE[:, :1], NEGATIVE[:2], says="^is_negative=.*: must be bool, of the shape")
+        + bad(RANGE, NEGATIVE[:1], NEGATIVE[:, :1], NEGATIVE[:2], says="^is_negative=.*: must be bool, with the shape")
         + bad(CORRUPT, NEGATIVE[0], says=r"^is_negative=.*: must be a tensor")
     )
 

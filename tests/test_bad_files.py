@@ -28,7 +28,7 @@ from gru4rec_lite.internal.checks import shown
 
 GOOD = "SessionId,ItemId,Time\n1,a,0\n1,b,1\n2,a,2\n"
 ROW4 = "First bad row: 4 .*Remedy"
-NO_UTF8 = "cannot be read: its first line is no UTF-8.*Remedy: save it again as UTF-8"
+NO_UTF8 = "cannot be read: its first line is not UTF-8.*Remedy: save it again as UTF-8"
 LONG = "SessionId,ItemId,Time\n" + "".join(f"{n},{n * 7919 % 1000},{n}\n" for n in range(20_000))
 
 
@@ -102,9 +102,9 @@ FILES: dict[str, tuple[str, bytes | str, str]] = {  # what is wrong -> file name
     "parquet overwritten": ("log.parquet", parquet()[:20] + b"X" * 22 + parquet()[42:], "cannot be read.*Remedy"),
     "a quote never closed": ("log.csv", GOOD + '3,"a,4\n3,b,5\n', f"never closed: '\"a,4.n3,b,5.*{ROW4}.*quote=None"),
     "a quote never closed at the end of a row": ("log.csv", GOOD + '3,a,"4\n3,b,5\n', f"never closed: .*{ROW4}"),
-    "text behind a quote": ("log.csv", GOOD + '3,"a"b,4\n3,b,5\n', f"behind it: '\"a\"b,4.*{ROW4}.*quote=None"),
+    "text behind a quote": ("log.csv", GOOD + '3,"a"b,4\n3,b,5\n', f"text follows it: '\"a\"b,4.*{ROW4}.*quote=None"),
     "a quote never closed in the header": ("log.csv", GOOD.replace("Item", '"Item'), "'ItemId' is missing: .*'Item"),
-    "a row far behind blank lines": ("log.csv", "\r\n\n" + GOOD + '\n\n3,"a"b,4\n', f"text stands behind it: .*{ROW4}"),
+    "a row far behind blank lines": ("log.csv", "\r\n\n" + GOOD + '\n\n3,"a"b,4\n', f"text follows it: .*{ROW4}"),
     "a row too long": ("log.csv", GOOD + "3,a,4,5\n", f"names 3 columns, but a row has 4: '3,a,4,5'.*{ROW4}"),
     "a row too short": ("log.csv", GOOD + "3,a\n", f"names 3 columns, but a row has 2: '3,a'.*{ROW4}"),
     "half a letter": ("log.csv", GOOD.encode() + b"3,\xed\xa0\x80,4\n", "cannot be read: .*invalid UTF8"),
@@ -119,7 +119,7 @@ FILES: dict[str, tuple[str, bytes | str, str]] = {  # what is wrong -> file name
         "log.parquet", parquet(ItemId=[["a"], ["b"]], Time=[[1], [2, 3]]),
         "'Time': a list of 2 in a row with 1 of 'ItemId'. First bad row: 2 .*1 in all.*Remedy",
     ),
-    "a float for an id": ("log.parquet", parquet(ItemId=[1.0, 2.0]), "'ItemId': 1.0 is no id here.*row: 1 .*Remedy"),
+    "a float for an id": ("log.parquet", parquet(ItemId=[1.0, 2.0]), "'ItemId': 1.0 is not an id here.*row: 1 .*Remedy"),
     "a word for a time": ("log.csv", GOOD + "3,a,noon\n", f"'Time': 'noon' is neither an ISO 8601 time.*{ROW4}"),
     "another date format": ("log.csv", "SessionId,ItemId,Time\n1,a,07.04.2014 10:00\n", "'07.04.2014 10:00' is"),
     "milliseconds": ("log.csv", GOOD + "3,a,1396861869277\n", "'Time': 1396861869277.* cannot be.*milliseconds"),
@@ -178,7 +178,7 @@ READ = {
     + bad(
         RANGE,
         {"UserId": [8, "view"]},
-        says=r"^Column 'UserId': no row is of events=.*Remedy: choose from '7' \(2\)",
+        says=r"^Column 'UserId': no row has one of events=.*Remedy: choose from '7' \(2\)",
         error=CLE,
     )
     + bad(CORRUPT, "ItemId", {"Time": [0]}, says=SAME),

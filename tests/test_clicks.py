@@ -282,7 +282,7 @@ def test_one_column_cannot_be_two_things(tmp_path):
 
 NAN, NAT = float("nan"), pd.NaT
 BAD_FRAMES = {
-    "a list": ([1, 2], "must be a DataFrame .*list.*Remedy"),
+    "a list": ([1, 2], "must be a pandas DataFrame .*list.*Remedy"),
     "no rows": (frame([]), "is empty"),
     "a misnamed column": (
         frame([(1, "a", 5)], ["UserId", "ItemId", "time"]),
@@ -313,10 +313,13 @@ BAD_FRAMES = {
     "true times": (frame([(1, "a", True)]), "'Time': True is neither"),
     "a missing item": (frame([(1, "a", 5), (1, None, 5)]), "'ItemId': an empty field is not an id.*row: 2 "),
     "a missing number of an item": (frame([(1, 3, 5), (1, NAN, 5)]), "'ItemId': an empty field is not an id.*row: 2 "),
-    "items that became floats": (frame([(1, 3.0, 5)]), r"'ItemId': 3.0 is no id here \(floating\).*row: 1 .*int64"),
-    "text and numbers": (frame([(1, "a", 5), (1, 3, 5), (1, "b", 5)]), "'ItemId': 3 is no id here.*row: 2 .*1 in all"),
-    "numbers and truths": (frame([(1, 3, 5), (1, True, 5)], dtype=object), "'ItemId': True is no id here.*row: 2 "),
-    "dates": (frame([(1, pd.Timestamp(0), 5)]), "'ItemId': 1970-01-01 00:00:00 is no id here"),
+    "items that became floats": (frame([(1, 3.0, 5)]), r"'ItemId': 3.0 is not an id here \(floating\).*row: 1 .*int64"),
+    "text and numbers": (
+        frame([(1, "a", 5), (1, 3, 5), (1, "b", 5)]),
+        "'ItemId': 3 is not an id here.*row: 2 .*1 in all",
+    ),
+    "numbers and truths": (frame([(1, 3, 5), (1, True, 5)], dtype=object), "'ItemId': True is not an id here.*row: 2 "),
+    "dates": (frame([(1, pd.Timestamp(0), 5)]), "'ItemId': 1970-01-01 00:00:00 is not an id here"),
 }
 PUBLIC = {
     "split_by_time": clicks.split_by_time,
@@ -617,7 +620,7 @@ def test_other_columns_are_carried_along():
     assert clicks.prepare(log)["price"].tolist() == [1.5, 2.5]
 
 
-# --- prepare: rows that stand twice, events, sessions that are too long
+# --- prepare: duplicate rows, events, sessions that are too long
 
 
 def twice(log: pd.DataFrame) -> pd.DataFrame:
@@ -1095,7 +1098,7 @@ def test_a_name_that_is_none_is_refused_with_its_argument(tmp_path, names, messa
         ),
         (
             lambda log: clicks.encode(log, ["a", None, "b"]),
-            "^items: must hold an id in every place, and place 1 is empty",
+            "^items: must hold an id in every place, but place 1 is empty",
         ),
         (lambda log: clicks.prepare(log, min_session=2.5), "^min_session=2.5: must be a positive integer$"),
         (lambda log: clicks.split_by_time(log, days=-1), "^days=-1: must be a positive number$"),

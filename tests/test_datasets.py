@@ -244,7 +244,7 @@ def test_for_reading_falls_back_on_toyshop_and_says_so(capsys):
     assert log.equals(datasets.load("toyshop"))
     said = capsys.readouterr().out
     assert "toyshop" in said
-    assert "not the real clicks" in said
+    assert "not on real clicks" in said
     assert ESHOP.url in said
 
 
@@ -257,7 +257,7 @@ def test_in_a_notebook_the_fallback_is_a_box(monkeypatch):
     assert re.search(r'<div class="g4r-box g4r-toyshop-box" role="note"', data["text/html"])
     for kind in data.values():
         assert "toyshop" in kind
-        assert "not the real clicks" in kind
+        assert "not on real clicks" in kind
     assert not re.search(r"(?<!-)\b(color|background)\s*:", data["text/html"]), "the page's own colours, light or dark"
 
 

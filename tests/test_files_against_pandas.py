@@ -30,12 +30,12 @@ from gru4rec_lite.clicks import raw as bytes_of_files
 TRIED: Counter[str] = Counter()
 STRICTER = {  # why a file is refused, though pandas may read it -> what is said
     "a quotation mark is never closed": "opens a value that is never closed",
-    "text stands behind a closing mark": "closes a value, and text stands behind it",
+    "text stands behind a closing mark": "closes a value, but text follows it",
     "a row has too few or too many values": r"the header names \d+ columns, but a row has",
     "an id is missing": "'[si]': an empty field is not an id",
     "there is no row": "is empty: column 'i' has no row|CSV parse error: Empty",
-    "the header has no such column, or has it twice": r"is missing: the|occurs \d times|first line is no UTF-8",
-    "the header is quoted wrong": "is missing: the log has|first line is no UTF-8|opens a value|closes a value",
+    "the header has no such column, or has it twice": r"is missing: the|occurs \d times|first line is not UTF-8",
+    "the header is quoted wrong": "is missing: the log has|first line is not UTF-8|opens a value|closes a value",
 }
 
 

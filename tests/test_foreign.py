@@ -97,7 +97,7 @@ NONE_OF_5 = [
     ([[[1.0, 2.0], [1.0]]], "scores gave [[1.0, 2.0], [1.0]]: must yield blocks (p, 3) of numbers"),
     ([TABLE[:3]], "scores gave 3 rows for 5 predictions"),
     ([], "scores gave 0 rows for 5 predictions"),
-    ([TABLE, TABLE], "scores gave a block (5, 3) where 0 rows of 3 are left"),
+    ([TABLE, TABLE], "scores gave a block (5, 3) where 0 rows of 3 scores are left"),
     ([TABLE * float("nan")], "scores: not a number (NaN)"),
     ([TABLE.half() * float("nan")], "scores: not a number (NaN)"),
 ]  # fmt: skip
@@ -112,12 +112,12 @@ def test_what_is_no_table_of_scores_is_refused_in_words(given, says):
 @pytest.mark.parametrize(
     ("items", "says"),
     [
-        (list("aba"), "items must hold an item once, .*'a' again"),
+        (list("aba"), "items must hold every item once, .*'a' again"),
         ("abc", "^items='abc': must be a list of item ids"),
         ({"a": 1, "b": 2, "c": 3}, "^items=.*: must be a list of item ids"),
         (None, "^model: this SimpleNamespace has not learned anything yet, it has no items"),
         (3, "^items=3: must be a list of item ids"),
-        (["a", None, "c"], "^items: must hold an id in every place, and place 1 is empty"),
+        (["a", None, "c"], "^items: must hold an id in every place, but place 1 is empty"),
         (list("ab"), r"must yield blocks \(p, 2\)"),
     ],
 )

@@ -61,7 +61,7 @@ OTHERS = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_another_librarys_table_is_told_how_to_become_a_frame(name):
     table, message = OTHERS[name]
-    with pytest.raises(ClickLogError, match=f"must be a DataFrame of pandas .* not a .*{message}") as error:
+    with pytest.raises(ClickLogError, match=f"must be a pandas DataFrame .* not a .*{message}") as error:
         clicks.check(table)
     frame = done(table, str(error.value))
     assert_frame_equal(clicks.check(frame), LOG, check_dtype=False)
@@ -70,7 +70,7 @@ def test_another_librarys_table_is_told_how_to_become_a_frame(name):
 @pytest.mark.parametrize("function", [clicks.prepare, clicks.encode, clicks.split_by_time, clicks.sessionise])
 def test_every_function_says_so(function):
     for table in (TABLE, LOG.to_dict("list"), ROWS):
-        with pytest.raises(ClickLogError, match=r"must be a DataFrame of pandas.*Remedy: clicks = "):
+        with pytest.raises(ClickLogError, match=r"must be a pandas DataFrame.*Remedy: clicks = "):
             function(table)
 
 
@@ -83,11 +83,11 @@ def test_every_function_says_so(function):
         (pd.DataFrame, r"clicks\.read\(path\)"),
         ([], r"clicks\.read\(path\)"),
         (LOG["Time"], "a frame with all of"),
-        (clicks.encode(LOG), r"the frame from which clicks\.encode made it"),
+        (clicks.encode(LOG), r"pass the frame that clicks\.encode made it from"),
     ],
 )
 def test_what_cannot_become_a_frame_is_told_what_to_give(value, remedy):
-    with pytest.raises(ClickLogError, match=f"must be a DataFrame of pandas.*Remedy: {remedy}"):
+    with pytest.raises(ClickLogError, match=f"must be a pandas DataFrame.*Remedy: {remedy}"):
         clicks.check(value)
 
 
@@ -159,7 +159,7 @@ LISTS = {
 @pytest.mark.parametrize("name", LISTS)
 def test_a_session_per_row_is_told_how_to_become_a_click_per_row(name):
     log, times = LISTS[name]
-    with pytest.raises(ClickLogError, match=r"is a list, and the log has a session per row.*explode"):
+    with pytest.raises(ClickLogError, match=r"is a list, and each row is a whole session.*explode"):
         clicks.encode(log)
     mended, messages = follow(log, clicks.check)
     found = clicks.encode(mended)
@@ -170,7 +170,7 @@ def test_a_session_per_row_is_told_how_to_become_a_click_per_row(name):
 
 def test_lists_of_different_lengths_are_named():
     log = SESSIONS.assign(Time=[[1, 2], [3, 4]])
-    with pytest.raises(ClickLogError, match=r"'Time': \[3, 4\] has another number of entries than 'ItemId'.*row: 2 "):
+    with pytest.raises(ClickLogError, match=r"'Time': \[3, 4\] does not have as many entries as 'ItemId'.*row: 2 "):
         clicks.check(log)
     mended, _ = follow(log, clicks.check)
     assert clicks.encode(mended).times.tolist() == [1, 2]

@@ -171,7 +171,9 @@ def test_a_setting_that_is_no_field_is_not_lost_in_silence(tmp_path):
             super().__init__(*settings, **more)
             self.scale = scale
 
-    with pytest.raises(NotImplementedError, match=r"Scaled: make it a dataclass of its settings.*'scale' is none"):
+    with pytest.raises(
+        NotImplementedError, match=r"Scaled: make it a dataclass of its settings.*'scale' is not a field"
+    ):
         fit(Scaled(scale=2.0, **vars_of_tiny()), LOG).save(tmp_path / "model")
 
     @dataclass(eq=False)

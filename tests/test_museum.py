@@ -57,13 +57,13 @@ def test_a_card_has_its_five_parts_and_a_public_source(number):
     for part in ("\n```python\n", "**Who it bit.** ", "**What it costs.** ", "**Which check catches it.**"):
         assert part in card
     assert exhibit._repr_markdown_() == card
-    for text in (exhibit.title, exhibit.bit, exhibit.price, exhibit.shows):
+    for text in (exhibit.title, exhibit.found_in, exhibit.price, exhibit.shows):
         assert len(text) > 20
     for variant in exhibit.variants:
         assert f"def {variant.__name__}(" in exhibit.code()
         assert variant.__doc__ is None or variant.__doc__.splitlines()[0] not in card
     public = ("arxiv.org/abs/", "github.com/", "RecSys 2023", "hungpthanh/", "hidasib/", "yeganegi-reza/")
-    assert any(source in exhibit.bit for source in public)
+    assert any(source in exhibit.found_in for source in public)
     for case in exhibit.cases:
         assert f"`{case.check_name}`" in card
 

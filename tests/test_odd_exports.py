@@ -55,12 +55,12 @@ def parquet() -> bytes:
 @pytest.mark.parametrize(
     ("name", "content", "right", "says"),
     [
-        ("log.csv", gzip.compress(GOOD.encode()), "log.csv.gz", "it is a .gz file.*such as in .csv.gz"),
-        ("log.csv", zipped(), "log.zip", "it is a zip file: let its name end in .zip"),
+        ("log.csv", gzip.compress(GOOD.encode()), "log.csv.gz", "it is a .gz file.*such as to .csv.gz"),
+        ("log.csv", zipped(), "log.zip", "it is a zip file: rename it to end in .zip"),
         ("log.csv", parquet(), "log.parquet", "it is a .parquet file"),
-        ("log.parquet", GOOD.encode(), "log.csv", "it is no .parquet file"),
-        ("log.csv.gz", GOOD.encode(), "log.csv", "it is no .gz file"),
-        ("log.zip", GOOD.encode(), "log.csv", "it is no .zip file"),
+        ("log.parquet", GOOD.encode(), "log.csv", "it is not a .parquet file"),
+        ("log.csv.gz", GOOD.encode(), "log.csv", "it is not a .gz file"),
+        ("log.zip", GOOD.encode(), "log.csv", "it is not a .zip file"),
         ("log.csv.gz", parquet(), "log.parquet", "it is a .parquet file"),
     ],
     ids=lambda value: "bytes" if isinstance(value, bytes) else None,  # which hold the time of day
@@ -154,7 +154,7 @@ def test_text_that_is_no_utf8_is_refused(tmp_path, suffix):
     else:
         text = '{"SessionId":1,"ItemId":"a","Time":1}\n{"SessionId":1,"ItemId":"é","Time":2}\n'
         write(path, text.encode("latin-1"))
-    with pytest.raises(ClickLogError, match=r"'ItemId': b'\\xe9' is no UTF-8. First bad row: 2 "):
+    with pytest.raises(ClickLogError, match=r"'ItemId': b'\\xe9' is not UTF-8. First bad row: 2 "):
         clicks.read(path)
 
 

@@ -77,6 +77,6 @@ def test_products_that_round_their_inputs_are_refused(monkeypatch):
         raise RuntimeError("mkldnn is not available")
 
     for product in (in_bfloat16, in_float16, lambda a, b: torch.full((64, 64), torch.nan)):
-        assert "not made in float32" in refusal(product, monkeypatch)
+        assert "not float32" in refusal(product, monkeypatch)
     assert "mkldnn is not available" in refusal(none, monkeypatch)
     assert refusal(lambda a, b: a @ b, monkeypatch) == ""

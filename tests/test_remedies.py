@@ -49,7 +49,7 @@ def test_a_model_of_another_kind_is_loaded_by_its_own_class(tmp_path):
 
 def test_a_file_of_tensors_alone_is_no_model(tmp_path):
     files.write(tmp_path / "file", {"x": torch.ones(1)}, {})
-    assert told(lambda: GRU4Rec.load(tmp_path / "file")).endswith("holds tensors, but no model that `save` wrote")
+    assert told(lambda: GRU4Rec.load(tmp_path / "file")).endswith("holds tensors, but not a model written by save")
 
 
 def test_a_checkpoint_is_gone_on_from(tmp_path):

@@ -120,7 +120,7 @@ def test_timings_alone_prove_nothing(six):
     whole = experiments.TABLES["six"]
     runs = [one._replace(measure=lambda: {"ms": 1.0}) for one in whole.rows(six["out"])]
     experiments.TABLES["six"] = whole._replace(rows=lambda out: iter(runs))
-    assert "nothing but timings" in experiments.restamp_tables(["six"], six["out"])[0]
+    assert "holds only timings" in experiments.restamp_tables(["six"], six["out"])[0]
 
 
 @pytest.mark.parametrize(("column", "value"), [("settings", '{"lr": 2}'), ("data", "others"), ("seed", 9)])
@@ -129,7 +129,7 @@ def test_a_row_that_is_not_of_todays_table_is_not_stamped(six, column, value):
     frame.loc[4, column] = value
     frame.to_csv(six["out"] / "six.csv", index=False)
     before = text(six)
-    assert "make it anew" in experiments.restamp_tables(["six"], six["out"])[0]
+    assert "make it again" in experiments.restamp_tables(["six"], six["out"])[0]
     assert (text(six), six["made"]) == (before, [])
 
 
@@ -154,7 +154,7 @@ def test_on_another_processor_old_and_new_code_are_held_against_each_other(six, 
     ("figure", "code", "says"),
     [
         ("0.1 * s + .0001", "old", "mrr@20 was 0.2001, is 0.2"),
-        ("0.1 * s", "older", "made by old, and that code is older"),
+        ("0.1 * s", "older", "made by old, but that code is older"),
         ("1 / 0", "old", "the other code failed"),
     ],
 )

@@ -51,7 +51,7 @@ def test_a_misspelt_setting_is_refused_while_loading(tmp_path):
 def test_an_attribute_that_is_no_setting_is_refused(name, meant, fitted):
     model = tiny(n_epochs=1).fit(LOG, progress=False) if fitted else GRU4Rec()
     with pytest.raises(
-        ValueError, match=f"GRU4Rec has no setting {name!r}, so to set it would change nothing; .*{meant}"
+        ValueError, match=f"GRU4Rec has no setting {name!r}, so setting it would change nothing; .*{meant}"
     ):
         setattr(model, name, 0.5)
     assert not hasattr(model, name)

@@ -1,4 +1,4 @@
-"""Print the package's requirements for the weekly canary.
+"""Print the package's requirements for the weekly canary run.
 
 python tools/bounds.py oldest      torch==2.6, ...    every lower bound of pyproject.toml, exactly
 python tools/bounds.py newest      torch>=2.6, ...    the same, for pip to take the newest

@@ -1,9 +1,9 @@
 """The map of the package in CONTRIBUTING.md, drawn from the code.
 
-    python tools/draw_map.py            writes it; a test finds an old one
+    python tools/draw_map.py            writes it; a test finds an outdated one
 
-A room is a module or a package that lies directly in gru4rec_lite. It stands on the lowest floor that lies above every
-room that it imports from, for whatever reason: types, too, and imports inside of functions.
+A room is a module or a package directly in gru4rec_lite. It is on the lowest floor above every room that it imports
+from, for whatever reason: for types too, and inside functions.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def modules(root: Path = ROOT) -> dict[str, Path]:
 
 
 def imports(name: str, known: dict[str, Path]) -> set[str]:
-    """The modules of ours from which a module imports, anywhere in it."""
+    """Our modules that a module imports from, anywhere in it."""
     found: set[str] = set()
     here = name.split(".") if known[name].name == "__init__.py" else name.split(".")[:-1]
     for node in ast.walk(ast.parse(known[name].read_text("utf8"))):
@@ -43,7 +43,7 @@ def imports(name: str, known: dict[str, Path]) -> set[str]:
 
 
 def circle(graph: dict[str, set[str]]) -> list[str]:
-    """Names that import each other all round; none if there is no circle."""
+    """Names that import each other in a circle; none if there is no circle."""
     left = {name: set(below) for name, below in graph.items()}
     while free := [name for name, below in left.items() if not below & left.keys()]:
         for name in free:
@@ -66,7 +66,7 @@ def rooms(root: Path = ROOT) -> dict[str, set[str]]:
 
 
 def floors(graph: dict[str, set[str]]) -> Iterator[list[str]]:
-    """The rooms of each floor, from the ground up; ValueError if they lie in a circle."""
+    """The rooms of each floor, from the ground up; ValueError if they import each other in a circle."""
     if way := circle(graph):
         raise ValueError(f"rooms import each other: {' -> '.join(way)}")
     placed: set[str] = set()

@@ -1,12 +1,12 @@
-"""What is written into the pages from elsewhere: the install cell, solutions, numbers.
+"""Fill in what the pages take from elsewhere: the install cell, solutions, numbers.
 
 * **Install cell**: the first code cell of every chapter; its URL is ``repository.url`` of ``_config.yml``.
-* **Solutions**: between ``<!--solution: NAME-->`` and ``<!--/solution-->`` stands the source of the function or class
-  NAME of a module of ``gru4rec_lite/solutions/``.
+* **Solutions**: between ``<!--solution: NAME-->`` and ``<!--/solution-->`` is the source of the function or class NAME
+  in a module of ``gru4rec_lite/solutions/``.
 * **Numbers**: ``<!--g4r training/eshop/Markov/recall@20-->.698<!--/-->`` is the mean of column ``recall@20`` over the
-  rows of ``data/results/training.csv`` whose first column is ``eshop`` and second ``Markov``. Keys stand for the
-  leading columns in order (a column ``seed`` is no key), ``*`` for any; keys left out at the end match every row.
-  Below 1: three digits and no leading zero; whole numbers: ``12,561``; others: one digit.
+  rows of ``data/results/training.csv`` whose first column is ``eshop`` and second ``Markov``. Keys match the
+  leading columns in order (a column ``seed`` is not a key), ``*`` matches any; keys left out at the end match all rows.
+  Below 1: three digits without a leading zero; whole numbers: ``12,561``; others: one decimal.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if importlib.util.find_spec("gru4rec_lite") is None:      # in Colab, or in an e
 
 
 class PageError(Exception):
-    """Something that a page names does not exist."""
+    """A page names something that does not exist."""
 
 
 def install_cell() -> str:
@@ -44,7 +44,7 @@ def install_cell() -> str:
 
 
 def with_install_cell(nb: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The notebook with an up-to-date install cell; a chapter without one gets it below its first cell."""
+    """The notebook with an up-to-date install cell; a chapter without one gets it after its first cell."""
     cell = next((c for c in nb.cells if "colab" in c.metadata.get("tags", [])), None)
     if cell is None:
         cell = nbformat.v4.new_code_cell()
@@ -65,7 +65,7 @@ def solution(name: str) -> str:
 
 
 def number(path: str) -> str:
-    """The measured number that a marker names, as it is printed."""
+    """The measured number that a marker names, formatted for print."""
     table, *keys, column = path.split("/")
     file = ROOT / f"data/results/{table}.csv"
     if not file.exists():

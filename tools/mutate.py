@@ -2,15 +2,16 @@
 
     python tools/mutate.py [losses metrics ...] [--jobs 2] [--sample 100]
 
-What is changed comes from mutmut's operators (`<` to `<=`, `+` to `-`, an argument dropped, a value set to None, ...).
-Each module is held against its own test file alone. A mutant exists in memory only: everything else is imported once,
-then each gets a forked child that imports the package with this one module changed and runs the tests, quick ones
-first, until one fails. A child that fails, crashes, or takes far more time or memory than the unchanged package does
-has killed its mutant.
+The changes are mutmut's operators (`<` to `<=`, `+` to `-`, an argument dropped, a value set to None, ...). Each module
+is tested by its own test file only. A mutant exists only in memory: everything else is imported once, then each mutant
+gets a forked child that imports the package with this one module changed and runs the tests, quick ones first, until
+one fails. A child that fails, crashes, or takes far more time or memory than the unchanged package has killed its
+mutant.
 
-Not mutated: annotations, docstrings, decorators, what `raise` says, and texts for a guard (tests/test_bad_input.py
-reads messages). Survivors that no test can tell from the original are explained in tests/mutation.md: one counts as
-explained when its changed line stands in backticks in the section of its module. Needs `fork`: Linux or macOS.
+Not mutated: annotations, docstrings, decorators, `raise` statements, and texts passed to guards
+(tests/test_bad_input.py reads messages). Survivors that no test can tell from the original are explained in
+tests/mutation.md: a survivor counts as explained if its changed line is in backticks in the section of its module.
+Needs `fork`: Linux or macOS.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from importlib.util import spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-# before torch is imported: a process with threads cannot fork
+# before torch is imported, since a process with threads cannot fork
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TORCHINDUCTOR_COMPILE_THREADS"), "1")
 
 import libcst as cst
@@ -57,25 +58,25 @@ TESTS_OF = {  # module: its test file
     "clicks/frames": "test_frames.py",
 }
 OPTIONS = "-x -q --tb=no -p no:cacheprovider -p no:unraisableexception".split()
-MEMORY = 16 * 2**30  # bytes of addresses that a child may use; torch alone maps some 4 GiB
+MEMORY = 16 * 2**30  # bytes of address space that a child may use; torch alone maps about 4 GiB
 
 
 # --- mutants
 
 
 class Finder(cst.CSTVisitor):
-    """Collects what mutmut's operators would put in place of each node, but for what is not ours to mutate."""
+    """Collect what mutmut's operators would put in place of each node, except for what we do not mutate."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found: list[tuple[cst.CSTNode, cst.CSTNode]] = []
-        self.guards = 0  # calls of guards around this node
+        self.guards = 0  # number of guard calls around this node
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         if isinstance(node, (cst.Annotation, cst.Decorator, cst.Raise, cst.Import, cst.ImportFrom)):
             return False
         if isinstance(node, cst.Call) and isinstance(node.func, cst.Name) and node.func.value in ("len", "isinstance"):
-            return False  # as in mutmut: None in their place is an error at once
+            return False  # as in mutmut: None in their place fails at once
         if self.guards and isinstance(node, (cst.SimpleString, cst.FormattedString, cst.ConcatenatedString)):
             return False
         for kind, operator in mutation_operators:
@@ -89,14 +90,14 @@ class Finder(cst.CSTVisitor):
 
 
 def is_guard(node: cst.CSTNode) -> bool:
-    """A call of a function or method that only checks: its texts are messages."""
+    """Whether a node calls a function or method that only checks: its texts are messages."""
     name = getattr(node, "func", None)
     name = name.attr if isinstance(name, cst.Attribute) else name
     return isinstance(name, cst.Name) and re.match(r"_?(require|check|refuse)", name.value) is not None
 
 
 def mutants(source: str) -> list[str]:
-    """All mutants of this source that are another program, each once."""
+    """All mutants of this source that are different programs, each once."""
     module = cst.parse_module(source)
     parts = [module.code_for_node(statement) for statement in module.body]
     head, tail = source.split("".join(parts))
@@ -115,7 +116,7 @@ def mutants(source: str) -> list[str]:
 
 
 def changes(source: str, mutant: str) -> list[str]:
-    """The changed lines, with - and + before them, without the comments behind them."""
+    """The changed lines, prefixed by - and +, without trailing comments."""
     lines = difflib.unified_diff(source.splitlines(), mutant.splitlines(), n=0, lineterm="")
     shown = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
     return [f"{line[0]} {line[1:].split('  # ')[0].strip()}" for line in shown]
@@ -125,7 +126,7 @@ def changes(source: str, mutant: str) -> list[str]:
 
 
 class Mutated(SourceFileLoader):
-    """Finds and loads one module of the package from another text than its file's."""
+    """Find and load one module of the package from a text that is not its file's."""
 
     def __init__(self, name: str, text: str):
         super().__init__(name, str(ROOT.joinpath(*name.split(".")).with_suffix(".py")))
@@ -139,7 +140,7 @@ class Mutated(SourceFileLoader):
 
 
 class Watch:
-    """A pytest plugin: runs tests in order of their durations, and measures these."""
+    """A pytest plugin that runs tests in order of duration, and measures durations."""
 
     def __init__(self, durations: dict[str, float]):
         self.known, self.durations = durations, {}
@@ -152,15 +153,15 @@ class Watch:
 
 
 def child(module: str, text: str, durations: dict[str, float], seconds: float, out: Path | None = None) -> int:
-    """Process id of a fork that runs the module's tests on this text of it; it exits with what pytest says."""
+    """Process id of a fork that runs the module's tests on this text of it; it exits with pytest's status."""
     pid = os.fork()
     if pid:
         return pid
     code = 70
     try:
-        signal.alarm(math.ceil(20 * seconds))  # of any clock, should it only sleep
+        signal.alarm(math.ceil(20 * seconds))  # wall-clock time, in case it only sleeps
         resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds),) * 2)
-        with suppress(ValueError, OSError):  # macOS has no such limit
+        with suppress(ValueError, OSError):  # macOS lacks this limit
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         for stream in (1, 2):
@@ -177,10 +178,10 @@ def child(module: str, text: str, durations: dict[str, float], seconds: float, o
 
 
 def baseline(module: str, text: str) -> tuple[dict[str, float], float]:
-    """Durations of the tests, and seconds of the processor for all, unchanged; imports here what they import."""
+    """Durations of the tests and total processor seconds on unchanged code; also imports here what they import."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "seen.json"
-        for _ in range(2):  # the second one finds everything imported
+        for _ in range(2):  # in the second run, everything is imported
             pid = child(module, text, {}, 600.0, out)
             _, status, used = os.wait4(pid, 0)
             if status != 0:
@@ -190,7 +191,7 @@ def baseline(module: str, text: str) -> tuple[dict[str, float], float]:
                 if name not in sys.modules:
                     with suppress(Exception):
                         importlib.import_module(name)
-    gc.freeze()  # what is here by now is no garbage: a child need not search it, which took most of its time
+    gc.freeze()  # nothing here is garbage by now: children need not search it, which took most of their time
     return durations, used.ru_utime + used.ru_stime
 
 
@@ -224,8 +225,8 @@ def explained(module: str) -> set[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modules", nargs="*", metavar="module", help=", ".join(TESTS_OF))
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="children at a time (one for each processor)")
-    parser.add_argument("--sample", type=int, default=10**9, help="so many mutants of each module, drawn at random")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="children at a time (default: all processors)")
+    parser.add_argument("--sample", type=int, default=10**9, help="number of mutants per module, drawn at random")
     options = parser.parse_args()
     unknown = set(options.modules) - set(TESTS_OF)
     if unknown:

@@ -1,9 +1,9 @@
-"""A fast part of the package's tests on the newest Python beside this one, at the versions of requirements.txt.
+"""Run a fast part of the package's tests on the newest other Python here, at the versions of requirements.txt.
 
-python tools/other_python.py install FOLDER      a virtual environment there; without one, the last line says why
-python tools/other_python.py test FOLDER         the tests, some minutes
+python tools/other_python.py install FOLDER      make a virtual environment there; if that fails, the last line says why
+python tools/other_python.py test FOLDER         run the tests, a few minutes
 
-The package alone: no Sphinx, no browser. On Linux x86_64 the index has torch with CUDA only, some gigabytes: where that
+Only the package: no Sphinx, no browser. For Linux x86_64 the index has torch only with CUDA, a few gigabytes: if that
 takes longer than LIMIT, or the disk is too small, there is no environment.
 """
 
@@ -32,7 +32,7 @@ TESTS = (
 
 
 def other() -> str | None:
-    """The newest Python here that is not of this one's version."""
+    """The newest Python here of another version than this one."""
     for name in NEWEST_FIRST:
         found = subprocess.run([ROOT / "tools/find_python.sh", name], capture_output=True, text=True)
         if found.returncode == 0 and name != "python{}.{}".format(*sys.version_info):
@@ -48,7 +48,7 @@ def pins() -> list[str]:
 
 
 def install(folder: Path) -> str:
-    """Make the environment; why there is none, or ""."""
+    """Make the environment; return why there is none, or ""."""
     python = other()
     if python is None:
         return "skipped: there is no other Python here"
@@ -60,14 +60,14 @@ def install(folder: Path) -> str:
     try:
         subprocess.run(command, cwd=ROOT, check=True, timeout=LIMIT, stderr=subprocess.PIPE, text=True)
     except subprocess.TimeoutExpired:
-        return f"skipped: the packages for {python} were not here within {LIMIT} s"
+        return f"skipped: the packages for {python} did not arrive within {LIMIT} s"
     except subprocess.CalledProcessError as error:
-        return f"skipped: the packages for {python} are not to be had here: {error.stderr.strip().splitlines()[-1]}"
+        return f"skipped: the packages for {python} are unavailable here: {error.stderr.strip().splitlines()[-1]}"
     return ""
 
 
 def test(folder: Path) -> int:
-    """Run the tests from this checkout; pytest's exit status."""
+    """Run the tests from this checkout; return pytest's exit status."""
     python = folder / "bin/python"
     version = "import sys, steady; print('Python', sys.version.split()[0], 'on', steady.machine(), flush=True)"
     environment = os.environ | ENVIRONMENT | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tools'}"}
@@ -83,7 +83,7 @@ def main(command: str, folder: Path) -> int:
         return test(folder)
     why = install(folder)
     print(why)
-    return 1 if why else 0  # and not sys.exit(why), which takes "" for a failure, too
+    return 1 if why else 0  # not sys.exit(why), which takes "" for a failure too
 
 
 if __name__ == "__main__":

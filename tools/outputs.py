@@ -1,8 +1,8 @@
-"""What the outputs of two runs of a chapter say, and where they say different things.
+"""Compare the outputs of two runs of a chapter.
 
 The rules are nbval's: the text of every kind of output is compared, sanitised by tests/nbval_sanitize.cfg; pixels and
 random ids are not; stderr that is not stored is a difference. ``digits=False`` leaves out numbers, and the spaces and
-rules of tables that follow from their widths: for machines that round in another order (steady.py).
+rules of tables that depend on their widths, for machines that round in another order (steady.py).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SANITIZE = get_sanitize_patterns((ROOT / "tests/nbval_sanitize.cfg").read_text("
 
 
 def words(text: str) -> str:
-    """A text without its numbers, and without what follows from their widths."""
+    """A text without its numbers, and without what depends on their widths."""
     return re.sub(r"[\s─-]+", " ", NUMBER.sub("#", text)).strip()
 
 
@@ -44,14 +44,14 @@ def said(cell: NotebookNode, digits: bool = True) -> list[str]:
 
 
 def differences(stored: NotebookNode, executed: NotebookNode, digits: bool = True) -> list[str]:
-    """One text for each code cell whose outputs differ: its number among code cells, and the lines.
+    """A text for each code cell whose outputs differ: its number among the code cells, and the differing lines.
 
     Raises:
         ValueError: the two are not runs of the same cells.
     """
     pairs = [[cell for cell in nb.cells if cell.cell_type == "code"] for nb in (stored, executed)]
     if [cell.source.strip() for cell in pairs[0]] != [cell.source.strip() for cell in pairs[1]]:
-        raise ValueError("the cells that were executed are not those of the notebook: make book")
+        raise ValueError("the executed cells are not those of the notebook: run make book")
     found = []
     for number, (a, b) in enumerate(zip(*pairs, strict=True), 1):
         lines = difflib.unified_diff(said(a, digits), said(b, digits), "stored", "executed", lineterm="", n=0)

@@ -35,10 +35,10 @@ def pages() -> list[Path]:
 
 
 def execute(nb: nbformat.NotebookNode, folder: Path) -> None:
-    """Run a notebook in place, and note on what; widgets leave a still picture when BOOK_POSTERS is set."""
+    """Run a notebook in place and record on which machine; with BOOK_POSTERS set, widgets leave a still picture."""
     os.environ.update(ENVIRONMENT, BOOK_POSTERS="1")
     client = NotebookClient(nb, timeout=600, store_widget_state=False, resources={"metadata": {"path": str(folder)}})
-    client.create_kernel_manager().transport_encryption = "auto"  # else the kernel warns that it listens unencrypted
+    client.create_kernel_manager().transport_encryption = "auto"  # else the kernel warns of unencrypted connections
     client.execute()
     nb.metadata["made_on"] = machine()
 
@@ -57,7 +57,7 @@ def tidy(nb: nbformat.NotebookNode) -> nbformat.NotebookNode:
         cell.pop("attachments", None)
         if cell.cell_type == "code":
             count += 1
-            cell.execution_count = cell.execution_count and count  # what never ran keeps its None
+            cell.execution_count = cell.execution_count and count  # cells that never ran keep None
             cell.outputs = tidy_outputs(cell.outputs, count)
     return nb
 
@@ -71,7 +71,7 @@ def stable_id(cell: nbformat.NotebookNode, taken: set[str]) -> str:
 
 
 def tidy_outputs(outputs: list, count: int) -> list:
-    """Outputs without stderr and widget views; neighbouring prints become one (a kernel cuts them where it likes)."""
+    """Outputs without stderr and widget views; neighbouring prints become one (a kernel cuts them anywhere)."""
     kept: list = []
     for out in outputs:
         if out.output_type == "stream":
@@ -83,7 +83,7 @@ def tidy_outputs(outputs: list, count: int) -> list:
         if "execution_count" in out:
             out["execution_count"] = count
         if "data" in out:
-            out["data"].pop(WIDGET_VIEW, None)  # without its model it shows an error in JupyterLab
+            out["data"].pop(WIDGET_VIEW, None)  # without its model, it shows an error in JupyterLab
         kept.append(out)
     return kept
 

@@ -1,9 +1,9 @@
-"""Run every test in one pytest, in two processes: package, what the chapters said, built pages in a browser.
+"""Run every test in one pytest, in two processes: package, chapters' outputs, built pages in a browser.
 
     python tools/run_tests.py [arguments for pytest]
 
-Chapters are not run again: what `make book` executed is compared with what is stored (tests/book/test_outputs.py).
-A chapter that is named (book/06_batching.ipynb) is run, by nbval, cell by cell, and nothing is compared.
+Chapters are not run again: the outputs of `make book` are compared with the stored ones (tests/book/test_outputs.py).
+A chapter named as argument (book/06_batching.ipynb) is run by nbval, cell by cell, and nothing is compared.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from steady import ENVIRONMENT, machine, on_toyshop
 
 
 def compared() -> str:
-    """One line: this machine, and what the outputs of chapters are compared with."""
+    """One line: this machine, and what chapters' outputs are compared with."""
     made_on = Counter(
         nbformat.read(path, 4).metadata.get("made_on", "unknown") for path in (ROOT / "book").glob("*.ipynb")
     )

@@ -4,15 +4,15 @@
     python tools/shaken.py --seeds 3 book/09_training.ipynb tests/test_whole_sessions.py
     SHAKEN=3,2 pytest -p shaken tests/test_whole_sessions.py   seed 3, two threads (with tools/ on PYTHONPATH)
 
-Another processor, library or number of threads adds up a product in another order, so its last digits are others. Here
-they are made so: each element of a product is multiplied by 1 ± up to four units in the last place. No cell and no test
-may fail of it, and no printed verdict may change (verdicts.py says what a verdict is). Odd seeds run with one thread,
-even ones with two.
+Another processor, library or number of threads adds up a product in another order, so its last digits differ. Here we
+imitate that: each element of a product is multiplied by 1 ± up to four units in the last place. No cell and no test may
+fail because of it, and no printed verdict may change (verdicts.py says what a verdict is). Odd seeds run with one
+thread, even ones with two.
 
-The noise depends on the seed, the operation, the shapes and strides that go in, and the number of threads, and on
-nothing else: the same call gives the same bits again, as it does on a real machine, while another width of batch gives
-others, and so does another row of the same batch. No generator of torch is touched. float64, integers, products of
-NumPy and other devices stay as they are.
+The noise depends only on the seed, the operation, the shapes and strides of its inputs, and the number of threads: the
+same call gives the same bits again, as on a real machine, while another batch width, or another row of the same batch,
+gives different ones. No generator of torch is touched. float64, integers, NumPy products and other devices are
+unchanged.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from pathlib import Path
 from typing import Any
 
 ULPS = 4
-POOL = 1_000_003  # of factors; a prime, so that the rows of a large product do not repeat each other
-# What all others end in: matmul, linear, einsum, mv, their gradients, and what the compiler leaves to libraries.
+POOL = 1_000_003  # number of factors; a prime, so that the rows of a large product do not repeat each other
+# Everything else ends in these: matmul, linear, einsum, mv, their gradients, and what the compiler leaves to libraries.
 PRODUCTS = ("mm", "addmm", "addmm_", "bmm", "baddbmm", "baddbmm_", "addmv", "addmv_", "dot")
 SEEDS = 10
-COUNT: Counter[str] = Counter()  # of the products that were shaken in this process
+COUNT: Counter[str] = Counter()  # products shaken in this process
 ROOT = Path(__file__).parents[1]
 CHAPTERS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "book").glob("*.ipynb"))
-SNIPPETS = "tests/book/test_faq.py"  # the code of pages
+SNIPPETS = "tests/book/test_faq.py"  # the code snippets of pages
 OF_MODELS = """audit baselines batching bpr_mf cells compiling determinism evaluation exercises exercises_gates
     exercises_losses exercises_museum exercises_network exercises_sampling files gru4rec losses museum
     network optim products properties recommender settings training whole_sessions widgets_network""".split()
@@ -55,9 +55,9 @@ def shaken(seed: int, threads: int | None = None, ulps: int = ULPS) -> Iterator[
     """Shake the float32 products of this process on the CPU: forwards, backwards and in compiled code.
 
     Args:
-        seed: another seed is another machine.
-        threads: of torch, in here; None leaves them as they are.
-        ulps: the most that an element is off, in units in its last place.
+        seed: each seed stands for another machine.
+        threads: number of torch's threads in this context; None leaves it unchanged.
+        ulps: the largest error of an element, in units in the last place.
     """
     import torch
 
@@ -66,7 +66,7 @@ def shaken(seed: int, threads: int | None = None, ulps: int = ULPS) -> Iterator[
     factors = (1 + steps * 2.0**-23).float()
     library = torch.library.Library("aten", "IMPL", "CPU")
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Warning only once for all operators")  # it is meant
+        warnings.filterwarnings("ignore", "Warning only once for all operators")  # intended
         for name in PRODUCTS:
             packet = getattr(torch.ops.aten, name)
             for op in (getattr(packet, overload) for overload in packet.overloads()):
@@ -83,10 +83,10 @@ def shaken(seed: int, threads: int | None = None, ulps: int = ULPS) -> Iterator[
 
 
 def _product(name: str, kernel: Callable[..., Any], factors: Any, seed: int) -> Callable[..., Any]:
-    """The operation by torch's own kernel, and its result times the noise."""
+    """The operation by torch's own kernel, with its result multiplied by the noise."""
     import torch
 
-    noise: dict[tuple, Any] = {}  # views of the factors, where these are enough
+    noise: dict[tuple, Any] = {}  # views of the factors, if there are enough of them
 
     def product(keyset: Any, *args: Any, **kwargs: Any) -> Any:
         out = kernel(keyset, *args, **kwargs)
@@ -112,7 +112,7 @@ def start(seed: int, threads: int) -> None:
     _FOR_GOOD[-1].__enter__()
 
 
-_FOR_GOOD: list[Any] = []  # else they are collected, and end
+_FOR_GOOD: list[Any] = []  # else they are garbage-collected, which ends them
 
 
 def pytest_configure() -> None:
@@ -121,17 +121,17 @@ def pytest_configure() -> None:
 
 
 def environment(seed: int, threads: int) -> dict[str, str]:
-    """Of a shaken process. Instructions are not held down, as steady.py does: any machine will do."""
+    """The environment of a shaken process. Unlike steady.py, it does not limit instructions: any machine will do."""
     path = os.pathsep.join(filter(None, [str(ROOT / "tools"), str(ROOT), os.environ.get("PYTHONPATH")]))
     own = {"PYTHONPATH": path, "SHAKEN": f"{seed},{threads}", "OMP_NUM_THREADS": str(threads), "BOOK_POSTERS": "1"}
-    # threads that wait asleep leave the processor to others: two on a busy machine would spin for each other
+    # waiting threads sleep and leave the processor to others; on a busy machine, two would spin for each other
     return os.environ | own | {"OMP_WAIT_POLICY": "passive", "CUDA_VISIBLE_DEVICES": "", "TQDM_DISABLE": "1"}
 
 
 def run_notebook(path: Path, seed: int, threads: int, keep: Path | None = None) -> tuple[list[str], int]:
-    """Execute a notebook shaken: a line for each cell that fails, or says something else than its stored outputs.
+    """Execute a notebook shaken: a line for each cell that fails or differs from its stored outputs in words.
 
-    And the number of products that were shaken; where it is 0 another seed changes nothing.
+    Also returns the number of shaken products; if it is 0, another seed changes nothing.
     """
     import nbformat
     from nbclient import NotebookClient
@@ -179,7 +179,7 @@ def main() -> None:
     for seed, path in itertools.product(args.seeds, paths):
         threads, begin, count = 2 - seed % 2, time.perf_counter(), -1
         if (path, threads) in unshaken:
-            continue  # it has no product, so it would be the same run again
+            continue  # there was no product, so it would be the same run again
         if path.endswith(".ipynb"):
             problems, count = run_notebook(ROOT / path, seed, threads, args.keep)
         else:
@@ -191,7 +191,7 @@ def main() -> None:
         head += f", {count:,} products:" if count >= 0 else ":"
         print(head, "\n    ".join([f"{len(problems)} problems", *problems]) if problems else "holds", flush=True)
     if failed:
-        sys.exit(f"{failed} of {runs} runs do not hold under shaken arithmetic")
+        sys.exit(f"{failed} of {runs} runs fail under shaken arithmetic")
 
 
 if __name__ == "__main__":

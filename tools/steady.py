@@ -1,10 +1,10 @@
 """The conditions under which chapters are executed to be stored, and compared with what is stored.
 
 Printed numbers are compared as text. Seeds and rounding make them agree on one machine; these settings bring processors
-of different age and make nearer, by keeping the arithmetic libraries from choosing their widest instructions. They do
-not always make them equal: a sum of products has many orders. So every chapter's metadata say what its outputs were
-``made_on``, and outputs are compared to the last digit only on the same kind of machine; elsewhere a chapter has to
-run, and its words are compared without their numbers.
+of different ages and makes closer together, by keeping the arithmetic libraries from choosing their widest
+instructions. They do not always make them equal: products can be summed in many orders. So every chapter's metadata say
+what its outputs were ``made_on``, and outputs are compared to the last digit only on the same kind of machine;
+elsewhere a chapter has to run, and its words are compared without their numbers.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import platform
 from pathlib import Path
 
 ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",  # sums in one order; and notebooks run two at a time
+    "OMP_NUM_THREADS": "1",  # sums in one order; also, notebooks run two at a time
     "ATEN_CPU_CAPABILITY": "avx2",
     "MKL_CBWR": "AVX2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "CUDA_VISIBLE_DEVICES": "",  # a GPU adds in another order; readers in Jupyter use theirs
-    "TQDM_DISABLE": "1",  # a progress bar's text is never twice the same
+    "TQDM_DISABLE": "1",  # a progress bar's text is never the same twice
 }
-if platform.machine() == "x86_64":  # NumPy's names for its loops, OpenBLAS' for its products
+if platform.machine() == "x86_64":  # NumPy's names for its loops, OpenBLAS's for its products
     ENVIRONMENT |= {"NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR", "OPENBLAS_CORETYPE": "Haswell"}
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Vendor, family and model of this machine's processor, as far as the system tells."""
+    """Vendor, family and model of this machine's processor, as far as the system says."""
     try:
         lines = [line.split(":", 1) for line in cpuinfo.read_text("utf8").split("\n\n")[0].splitlines()]
     except OSError:  # macOS
@@ -38,7 +38,7 @@ def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 def machine() -> str:
     """What printed digits depend on besides code, data and seeds: system, processor, torch, NumPy."""
-    import numpy  # late: --no-run needs neither
+    import numpy  # imported here since --no-run needs neither
     import torch
 
     system = f"{platform.system()} {platform.machine()}"
@@ -46,8 +46,8 @@ def machine() -> str:
 
 
 def on_toyshop() -> str:
-    """Why chapters run on simulated clicks here: a line to print, or "" where they have eshop."""
-    from gru4rec_lite import datasets  # late: imports pandas
+    """Why chapters run on simulated clicks here: a line to print, or "" if they have eshop."""
+    from gru4rec_lite import datasets  # imported here since it imports pandas
 
     try:
         datasets.load("eshop")

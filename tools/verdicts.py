@@ -1,7 +1,7 @@
-"""What printed outputs say in words, without their figures: what may not change from machine to machine.
+"""What printed outputs say in words, without their figures: what must not change from machine to machine.
 
-Figures are numbers, with their sign, unit of thousand and exponent, and item ids such as "A13" (a letter or a few and
-a number): a list that a trained model recommends is a figure, since near ties decide it. Everything else is a verdict:
+Figures are numbers, with their sign, thousands suffix and exponent, and item ids such as "A13" (a few letters and a
+number): a list that a trained model recommends is a figure, since near ties decide it. Everything else is a verdict:
 words, True and False, names of models and the order of the rows of a table, labels, and the alt text of pictures.
 """
 
@@ -22,7 +22,7 @@ def words(text: str) -> list[str]:
 
 
 def said(outputs: list[Any]) -> list[str]:
-    """The words of a cell's outputs: prints, values, tables, alt texts. What stderr says is not stored, so not seen."""
+    """The words of a cell's outputs: prints, values, tables, alt texts. Stderr is not stored, so not compared."""
     found: list[str] = []
     for out in outputs:
         if out.get("name") == "stdout":

@@ -1,4 +1,4 @@
-"""Run the book's checks on any implementation: a recommender, a loss, a batcher, a sampler; ours or yours.
+"""Run the book's checks on any implementation: a recommender, a loss, a batcher or a sampler, ours or yours.
 
 report = g4r.audit.recommender(model, train, test)
 print(report); report.require()

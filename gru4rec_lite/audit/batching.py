@@ -1,4 +1,4 @@
-"""The checks of a batcher: its steps are played back, and every click must come from where it should."""
+"""Checks of a batcher: its steps are played back, and every click must come from the right place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .probe import SEED, numpy
 from .report import Check, Failed, NotTried, Report, check, crash, name_of, run, share
 
 LANES = (1, 2, 7, 32)
-FEW = {  # sessions of these many clicks, and lanes
+FEW = {  # clicks of each session, and the number of lanes
     "one session in two lanes": ([4], 2),
     "two in two": ([4, 2], 2),
     "three in two": ([4, 2, 6], 2),
@@ -32,34 +32,35 @@ AWKWARD = {
 Plays = Callable[[], list[Played]]
 
 
-def batches(batches: Any, items: Any = None, offsets: Any = None, batch_size: int | None = None) -> Report:
+def batches(batcher: Any, items: Any = None, offsets: Any = None, batch_size: int | None = None) -> Report:
     """Audit any batcher of sessions.
 
     Args:
-        batches: an iterable of steps, or a function ``make(items, offsets, batch_size)`` that gives one, which is then
-            tried on logs of all shapes. A step is (inputs, targets, resets) or these and lanes, each ``(b,)``, as in
-            `batching.Step`; without lanes row i goes on where row i was. Steps of two dimensions, (inputs, targets,
-            real) of ``(b, T)`` each, are read as padded batches, each row a session that starts from a state of zero.
-        items, offsets: the log of an iterable; session s is ``items[offsets[s]:offsets[s + 1]]``. Best with another
-            item for each click (``np.arange(n)``), so that every click can be followed.
-        batch_size: lanes of an iterable, where they are to be counted.
+        batcher: an iterable of steps, or a function ``make(items, offsets, batch_size)`` that returns one and is then
+            tried on logs of all shapes. A step is (inputs, targets, resets), optionally followed by lanes, each
+            ``(b,)``, as in `batching.Step`; without lanes, row i continues row i of the step before. Two-dimensional
+            steps, (inputs, targets, real) of ``(b, T)`` each, are read as padded batches: each row is a session that
+            starts from a zero state.
+        items, offsets: the log that an iterable plays; session s is ``items[offsets[s]:offsets[s + 1]]``. Give every
+            click a different item (``np.arange(n)``) if you can, so that every click can be followed.
+        batch_size: number of lanes of an iterable, if they should be counted.
 
     Raises:
-        ValueError: neither steps nor a function, an iterable without its log, or a log that cannot be played.
+        ValueError: neither steps nor a function; an iterable without its log; a log that cannot be played.
     """
-    is_either = callable(batches) or isinstance(batches, Iterable)
-    require_that("batches", batches, is_either, "steps, or a function make(items, offsets, batch_size) that gives them")
+    is_either = callable(batcher) or isinstance(batcher, Iterable)
+    require_that("batcher", batcher, is_either, "steps, or a function make(items, offsets, batch_size) returning them")
     require_whole("batch_size", 1 if batch_size is None else batch_size)
-    if callable(batches) and not isinstance(batches, Iterable):
-        return run(name_of(batches), CHECKS, _Made(batches), batches)
+    if callable(batcher) and not isinstance(batcher, Iterable):
+        return run(name_of(batcher), CHECKS, _Made(batcher), batcher)
     if items is None or offsets is None:
-        raise ValueError("items, offsets: needed to know what an iterable should play; or give make(items, offsets, B)")
+        raise ValueError("items, offsets: needed to know what an iterable should play; or pass make(items, offsets, B)")
     require_sessions(numpy(items), numpy(offsets))
-    return run(name_of(batches), CHECKS, _Given(batches, numpy(items), numpy(offsets), batch_size), None)
+    return run(name_of(batcher), CHECKS, _Given(batcher, numpy(items), numpy(offsets), batch_size), None)
 
 
 class _Given:
-    """One log and its steps, played once: a generator cannot be played again, nor after it raised."""
+    """One log and its steps, played once: a generator cannot be played again, nor after it has raised an error."""
 
     def __init__(self, batches: Any, *log: Any):
         self.batches, self.log = batches, log
@@ -81,7 +82,7 @@ class _Given:
 
 
 class _Made(_Given):
-    """Logs of 5 B + 1 sessions for several B, and for the tail's sake some of B, B + 1 and B + 2."""
+    """Logs of 5 B + 1 sessions for several B and, to test the tail, some of B, B + 1 and B + 2."""
 
     def played(self) -> list[Played]:
         rng = np.random.default_rng(SEED)
@@ -96,11 +97,11 @@ def _pairs(plays: Plays, make: Any) -> str:
         off = _lost(played)
         if off:
             raise Failed(played.what + off)
-    return f"{sum(len(p.rows) for p in plays()):,} pairs, each as often as it stands in the log"
+    return f"{sum(len(p.rows) for p in plays()):,} pairs, each as often as it occurs in the log"
 
 
 def _lost(played: Played) -> str:
-    """Which pairs are missing and which are too many, in words."""
+    """Describe which pairs are missing and which come too often."""
     got, total, text = Counter((row.click, row.target) for row in played.rows), sum(played.pairs.values()), []
     missing, extra = played.pairs - got, got - played.pairs
     n_missing, n_extra = sum(missing.values()), sum(extra.values())
@@ -111,7 +112,7 @@ def _lost(played: Played) -> str:
             text[-1] += f", and {share(len(cut), len(played.sessions), 'sessions')} are cut short"
     if extra:
         unknown = sum(n for pair, n in extra.items() if pair not in played.pairs)
-        text.append(f"{n_extra - unknown:,} come too often, {unknown:,} are no neighbours in any session")
+        text.append(f"{n_extra - unknown:,} come too often, {unknown:,} are not neighbours in any session")
         if sum(n for (a, b), n in extra.items() if (b, a) in missing) > n_extra / 2:
             text[-1] += " (input and target are swapped)"
     elif missing:
@@ -126,14 +127,14 @@ def _joined(plays: Plays, make: Any) -> str:
         firsts, lasts = {s[0] for s in whole}, {s[-1] for s in whole}
         follow = {(a[-1], b[0]) for a, b in pairwise(whole)}
         joined = [row for row in played.rows if (row.click, row.target) not in played.pairs]
-        if played.is_unique:  # then whoever is played next in the lane
+        if played.is_unique:  # then whichever session the lane plays next
             joined = [row for row in joined if row.click in lasts and row.target in firsts]
         else:
             joined = [row for row in joined if (row.click, row.target) in follow]
         if joined:
             raise Failed(
                 f"{played.what}{share(len(joined), len(played.rows), 'pairs')} go from a session's last click to the "
-                f"first of another ({joined[0].click} to {joined[0].target}, for example): is the log shifted as one?"
+                f"first of another ({joined[0].click} to {joined[0].target}, for example): is the whole log shifted?"
             )
     return "no pair goes from a session's last click to the first of another"
 
@@ -162,14 +163,14 @@ def _resets(plays: Plays, make: Any) -> str:
 def _lanes(plays: Plays, make: Any) -> str:
     n = 0
     for played in plays():
-        # which rows are amid a session the resets may not say rightly; single items do
+        # resets may be wrong about which rows are inside a session; unique items are not
         amid = [row for row in played.rows if not (row.click in played.firsts if played.is_unique else row.resets)]
         wrong = [row for row in amid if row.before is None or row.before.target != row.click]
         n += len(amid)
         if wrong:
             was = "nothing" if wrong[0].before is None else f"target {wrong[0].before.target}"
             raise Failed(
-                f"{played.what}{share(len(wrong), len(amid), 'rows')} go on with another session's state: at step "
+                f"{played.what}{share(len(wrong), len(amid), 'rows')} continue with another session's state: at step "
                 f"{wrong[0].step} a row feeds click {wrong[0].click}, and its lane had {was} before. Do states move up "
                 f"with their rows when the batch shrinks?"
             )
@@ -181,7 +182,7 @@ def _width(plays: Plays, make: Any) -> str:
     seen = []
     for played in plays():
         if played.is_padded:
-            raise NotTried("padded batches have no lanes: rows whose sessions have ended wait for the longest one")
+            raise NotTried("padded batches have no lanes: rows whose sessions have ended wait for the longest session")
         full = min(played.batch_size or max(played.widths, default=0), len(played.sessions))
         starts = [row.step for row in played.rows if row.resets or (played.is_unique and row.click in played.firsts)]
         started = np.bincount(starts, minlength=len(played.widths)).cumsum()
@@ -210,7 +211,7 @@ def _tried(make: Any, cases: dict[str, tuple[list[int], int]], why: str) -> str:
         if missing:
             bad.append(f"{what}: {share(sum(missing.values()), sum(played.pairs.values()), 'pairs')} never come")
         elif len(played.rows) != sum(played.pairs.values()):
-            bad.append(f"{what}: {len(played.rows)} pairs, and {sum(played.pairs.values())} are due")
+            bad.append(f"{what}: {len(played.rows)} pairs, but {sum(played.pairs.values())} are expected")
     if bad:
         raise Failed("; ".join(bad) + why)
     return f"all pairs of {', '.join(cases)}"
@@ -218,7 +219,7 @@ def _tried(make: Any, cases: dict[str, tuple[list[int], int]], why: str) -> str:
 
 @check("few sessions are enough", "B8 B17")
 def _few(plays: Plays, make: Any) -> str:
-    return _tried(make, FEW, ". Must there be as many sessions as a batch has lanes, or two lanes left?")
+    return _tried(make, FEW, ". Does it need as many sessions as a batch has lanes, or at least two lanes?")
 
 
 @check("awkward logs are played, too", "B3")

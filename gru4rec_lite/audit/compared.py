@@ -1,4 +1,4 @@
-"""A loss beside the paper's equation: value and gradient, on random scores."""
+"""A loss compared with the paper's equation: value and gradient, on random scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The losses of the two papers once more, as plain loops over one lane: an oracle that shares nothing with `losses`."""
+"""The losses of the two papers again, as plain loops over one lane: an oracle that shares no code with `losses`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from math import exp, log, log1p
 
 import numpy as np
 
-STEP = 1e-5  # of the difference quotients, in double precision
+STEP = 1e-5  # step size of the difference quotients, in double precision
 
 
 def sigmoid(x: float) -> float:
@@ -69,7 +69,7 @@ def values(like: str, scores: np.ndarray, is_negative: np.ndarray, **settings: f
 
 
 def gradients(like: str, scores: np.ndarray, is_negative: np.ndarray, **settings: float) -> np.ndarray:
-    """``(B, C)`` gradient of each lane's loss by its scores, as difference quotients."""
+    """``(B, C)`` gradient of each lane's loss with respect to its scores, as difference quotients."""
     return quotients(lambda s: values(like, s, is_negative, **settings), scores)
 
 

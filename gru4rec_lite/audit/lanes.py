@@ -1,4 +1,4 @@
-"""A loss function of any kind, asked lane by lane."""
+"""Evaluate a loss function of any kind lane by lane."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .report import Failed
 
 
 class Lanes:
-    """A loss as the checks ask for it: one number per lane, whatever the function takes and gives."""
+    """A loss in the form that the checks need: one number per lane, whatever the function takes and returns."""
 
     def __init__(self, fn: Callable, like: str | None, settings: dict[str, float]):
         known = {name: value for name, value in settings.items() if name in parameters(fn)}
@@ -35,7 +35,7 @@ class Lanes:
         return scores, is_negative
 
     def first_call(self, *given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`call`, which finds out whether the function wants tensors or arrays."""
+        """Like `call`, but also finds out whether the function takes tensors or arrays."""
         try:
             return self.call(*given)
         except Failed:
@@ -49,15 +49,15 @@ class Lanes:
                 raise error from None
 
     def call(self, scores: np.ndarray, is_negative: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What the function gives for these scores, and the gradient of its sum."""
+        """What the function returns for these scores, and the gradient of its sum."""
         if self.in_numpy:
             return self._in_numpy(scores, is_negative)
         leaf = torch.from_numpy(scores).float().requires_grad_()
         value = self.fn(*((leaf, torch.from_numpy(is_negative)) if self.takes_negatives else (leaf,)))
         if not isinstance(value, Tensor):
-            raise TypeError(f"it gives a {type(value).__name__} for a tensor")
+            raise TypeError(f"it returns a {type(value).__name__} for a tensor")
         if not value.requires_grad:
-            raise Failed("no gradient flows back to the scores: is the result detached, or made under no_grad?")
+            raise Failed("no gradient flows back to the scores: is the result detached, or computed under no_grad?")
         (slope,) = torch.autograd.grad(value.sum(), leaf)
         return numpy(value).astype(float), numpy(slope).astype(float)
 
@@ -70,7 +70,7 @@ class Lanes:
         return value(scores), np.reshape(slopes, scores.shape)
 
     def each(self, scores: np.ndarray, is_negative: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Loss ``(B,)`` and gradient ``(B, C)`` of each lane, however they must be asked for."""
+        """Loss ``(B,)`` and gradient ``(B, C)`` of each lane, whatever call it takes to get them."""
         if self.takes_negatives and not self.is_scalar:
             value, slope = self.call(scores, is_negative)
             return value.reshape(len(scores)), slope
@@ -79,8 +79,8 @@ class Lanes:
     def one_by_one(self, scores: np.ndarray, is_negative: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The same, each lane in a batch of lanes like it.
 
-        n candidates make n lanes, so nobody has to like a batch of one lane, or one that is not square. A function
-        without ``is_negative`` gets target and negatives only.
+        n candidates make n lanes, so the function need not accept a batch of one lane, or one that is not square. A
+        function without ``is_negative`` gets target and negatives only.
         """
         value, slope = np.zeros(len(scores)), np.zeros(scores.shape)
         for lane, (row, mask) in enumerate(zip(scores, is_negative, strict=True)):
@@ -93,18 +93,18 @@ class Lanes:
         return value, slope
 
     def grows(self, row: np.ndarray, mask: np.ndarray) -> bool:
-        """Whether the one number for all lanes is larger for more lanes of the same kind."""
+        """Whether the single number for all lanes grows with more lanes of the same kind."""
         scores, is_negative = alike(row, mask)
         few = len(scores) // 2
         try:
             found = self.call(scores[:few], is_negative[:few])[0].sum()
-        except Exception:  # square batches only, so nobody can tell
+        except Exception:  # it takes square batches only, so we cannot tell
             return False
         whole = self.call(scores, is_negative)[0].sum()
         return all_close(found * len(scores) / few, whole) and not all_close(found, whole)
 
     def lane(self, target: float, negatives: list[float]) -> tuple[float, float, np.ndarray]:
-        """Loss of a lane, and its gradient by the target and by the negatives."""
+        """Loss of a lane, and its gradient on the target and on the negatives."""
         scores = np.array([[target, *negatives]])
         is_negative = np.arange(scores.shape[1])[None] > 0
         value, slope = self.one_by_one(scores, is_negative)
@@ -112,16 +112,16 @@ class Lanes:
 
 
 def alike(row: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Scores and negatives ``(n, n)`` of n lanes with the candidates ``(n,)`` of one, moved on so that targets fit."""
+    """Scores and negatives ``(n, n)`` of n copies of a lane, each rolled so that its target is on the diagonal."""
     scores, is_negative = (np.stack([np.roll(part, i) for i in range(len(row))]) for part in (row, mask))
     return scores, is_negative
 
 
 def takes_negatives(fn: Callable) -> bool:
-    """There is a second argument, and it is not a setting with a default."""
+    """Whether there is a second argument that is not a setting with a default."""
     second = list(parameters(fn).items())[1:2]
     if n_arguments(fn, 2) < 2 or not second:
-        return n_arguments(fn, 2) > 1  # *args are believed, and so is a builtin, which tells nothing
+        return n_arguments(fn, 2) > 1  # *args count as one, and so does a builtin, which has no signature
     ((name, parameter),) = second
     return parameter.default is parameter.empty or "neg" in name or "mask" in name
 

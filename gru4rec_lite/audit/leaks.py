@@ -18,7 +18,7 @@ def _both(probe: Probe) -> tuple[Sessions, Sessions]:
 @check("the catalogue comes from training clicks alone", "B15")
 def catalogue(probe: Probe) -> str:
     if probe.train is None:
-        raise NotTried("needs train=, and better test=, too")
+        raise NotTried("needs train=, and preferably test= too")
     trained = probe.train.index
     extra, missing = probe.items.difference(trained, sort=False), trained.difference(probe.items, sort=False)
     if len(extra):
@@ -43,8 +43,8 @@ def sessions(probe: Probe) -> str:
     both = pd.Index(train.ids).intersection(pd.Index(test.ids))
     if len(both):
         example = both.tolist()[0]
-        raise Failed(f"{share(len(both), len(test), 'test sessions')} are in train, too ({example!r}, for example)")
-    return f"{len(train):,} training sessions and {len(test):,} test sessions, none in both"
+        raise Failed(f"{share(len(both), len(test), 'test sessions')} are also in train ({example!r}, for example)")
+    return f"{len(train):,} training sessions and {len(test):,} test sessions, none of them in both"
 
 
 @check("training ends before the test begins", "B15")
@@ -54,7 +54,7 @@ def times(probe: Probe) -> str:
     early = int((begins <= end).sum())
     if early:
         raise Failed(
-            f"{share(early, len(begins), 'test sessions')} begin before the last training click, so what visitors do "
-            f"in those hours is known from others: a random split, or one by session id?"
+            f"{share(early, len(begins), 'test sessions')} begin before the last training click, so training already "
+            f"knows what visitors do in those hours: is this a random split, or one by session id?"
         )
     return f"the last training click comes {begins.min() - end:,.0f} seconds before the first test session"

@@ -1,4 +1,4 @@
-"""What a visitor sees, lists and streams, must be what the evaluation measured."""
+"""What a visitor sees, in lists and streams, must be what the evaluation measured."""
 
 from __future__ import annotations
 
@@ -38,38 +38,38 @@ def stream(probe: Probe) -> str:
             try:
                 _compared(probe, running.recommend(probe.n_items), row, probe.n_items, session.items[:t])
             except Failed as why:
-                left = ": does the state of the stream before live on?" if i and t == 1 else ""
+                left = ": does the state of the previous stream survive?" if i and t == 1 else ""
                 raise Failed(f"after click {t} of stream {i + 1}, {why}{left}") from None
             n += 1
     return f"after each of {n} clicks in {len(sessions)} streams the whole list is that of the batch"
 
 
 def _compared(probe: Probe, listed: Any, row: np.ndarray, k: int, history: np.ndarray) -> int:
-    """The list holds the best k of a row of scores ``(N,)``; returns how many it leaves out since they were clicked."""
+    """Check that a list holds the best k of a row of scores ``(N,)``; return how many clicked items it leaves out."""
     ids, scores = _read(listed)
     number = probe.numbers(pd.Index(ids, dtype=probe.items.dtype))
     if (number < 0).any() or len(set(ids)) < len(ids):
         raise Failed("a list holds an item twice, or one that is not in the catalogue")
     order, in_list, clicked = np.argsort(-row, kind="stable").tolist(), set(number.tolist()), set(history.tolist())
-    leaves_out = any(i in clicked and i not in in_list for i in order[:k])  # what was clicked, as some shops want it
+    leaves_out = any(i in clicked and i not in in_list for i in order[:k])  # clicked items, as some shops want
     left_out = clicked - in_list if leaves_out else set()
     best = np.array([i for i in order if i not in left_out][:k], dtype=np.int64)
     if len(ids) != len(best):
-        raise Failed(f"a list has {len(ids)} items, and {len(best)} are due")
+        raise Failed(f"a list has {len(ids)} items, but {len(best)} are expected")
     bad = np.flatnonzero(np.abs(row[number] - row[best]) > slack(row[None]))
     if len(bad):
         raise Failed(
-            f"{share(len(bad), len(ids), 'places')} of a list hold other items than the scores of the batch say: the "
-            f"first one has score {row[number[bad[0]]]:.4g} there, and {row[best[bad[0]]]:.4g} is due"
+            f"{share(len(bad), len(ids), 'places')} of a list hold items other than the batch's best: the "
+            f"first one has score {row[number[bad[0]]]:.4g} there, where {row[best[bad[0]]]:.4g} is expected"
         )
     if scores is not None and (np.abs(row[number] - scores) > slack(row[None])).any():
         worst = int(np.argmax(np.abs(row[number] - scores)))
-        raise Failed(f"a list says score {scores[worst]:.4g} where the batch says {row[number[worst]]:.4g}")
+        raise Failed(f"a list gives score {scores[worst]:.4g} where the batch gives {row[number[worst]]:.4g}")
     return len(left_out)
 
 
 def _read(listed: Any) -> tuple[list[Any], np.ndarray | None]:
-    """Ids, and scores where there are any, of a frame (ItemId, score), of a list of ids, or of pairs (id, score)."""
+    """Ids, and scores if any, from a frame (ItemId, score), a list of ids, or a list of pairs (id, score)."""
     if isinstance(listed, pd.DataFrame):
         return listed["ItemId"].tolist(), listed["score"].to_numpy(float) if "score" in listed else None
     answer = numpy(listed).tolist() if hasattr(listed, "shape") else list(listed)

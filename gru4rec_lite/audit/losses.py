@@ -1,4 +1,4 @@
-"""The checks of a loss: scores are moved, and the loss and its gradient must move as a ranking loss does."""
+"""Checks of a loss: scores are moved, and the loss and its gradient must move as those of a ranking loss do."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ def loss(fn: Callable, like: str | None = None, **settings: float) -> Report:
     """Audit any loss that ranks a target above negatives.
 
     Args:
-        fn: ``(scores (B, C), is_negative (B, C) bool) -> (B,)``, candidate ``i < B`` being lane ``i``'s target. Also
-            taken: ``fn(scores)``, to which every other candidate is a negative; a result that is one number, the mean
-            or the sum of the lanes; and a NumPy function, whose gradient is then made of difference quotients.
-        like: "cross-entropy" | "bpr" | "top1" | "bpr-max" | "top1-max": value and gradient are compared with the
-            paper's equation, too.
-        settings: of that equation (``bpreg``), handed to ``fn`` where it takes them.
+        fn: ``(scores (B, C), is_negative (B, C) bool) -> (B,)``, where candidate ``i < B`` is lane ``i``'s target. Also
+            accepted: ``fn(scores)``, which takes every other candidate for a negative; a single number as result, the
+            mean or the sum over lanes; and a NumPy function, whose gradient is then taken by difference quotients.
+        like: "cross-entropy" | "bpr" | "top1" | "bpr-max" | "top1-max": also compare value and gradient with this
+            loss's equation in the paper.
+        settings: settings of that equation (``bpreg``), passed to ``fn`` if it takes them.
 
     Raises:
-        ValueError: no function, an unknown ``like``, or a setting that its equation does not have.
+        ValueError: ``fn`` is not a function, ``like`` is unknown, or its equation has no such setting.
     """
     require_that("fn", fn, callable(fn), "a function of scores (B, C) and is_negative (B, C)")
     if like is not None and like not in EQUATIONS:
         raise ValueError(f"like={like!r}: must be one of {', '.join(EQUATIONS)}")
     taken = set(inspect.signature(EQUATIONS[like]).parameters) if like else set()
     if set(settings) - taken:
-        raise ValueError(f"{', '.join(sorted(set(settings) - taken))}: no setting of like={like!r}")
+        raise ValueError(f"{', '.join(sorted(set(settings) - taken))}: not a setting of like={like!r}")
     exhibit = EXHIBITS.get(like or "", "")
     equal = [
         check("the value is that of the equation", exhibit)(compared.value),
@@ -53,14 +53,14 @@ def _shape(loss: Lanes) -> str:
     value, _ = loss.first_call(scores, is_negative)
     loss.is_scalar = value.size == 1
     if not loss.is_scalar and value.shape not in ((len(scores),), (len(scores), 1)):
-        raise Failed(f"shape {value.shape} for scores of shape {scores.shape}: due is ({len(scores)},), or one number")
+        raise Failed(f"shape {value.shape} for scores of shape {scores.shape}: expected ({len(scores)},) or one number")
     if not np.isfinite(value).all():
-        raise Failed(f"{share(int((~np.isfinite(value)).sum()), value.size, 'losses')} of plain scores are no numbers")
+        raise Failed(f"{share(int((~np.isfinite(value)).sum()), value.size, 'losses')} of plain scores are not numbers")
     seen = f"{len(scores)} losses for {len(scores)} lanes"
     if loss.is_scalar:
         loss.is_sum = loss.grows(scores[0], is_negative[0])
         word = "their sum, which grows with the batch" if loss.is_sum else "their mean"
-        seen = f"one number for all lanes, {word}; lanes are asked about one by one"
+        seen = f"one number for all lanes, {word}; lanes are evaluated one by one"
     found, _ = loss.one_by_one(scores, is_negative)
     same = [like for like in EQUATIONS if all_close(found, equations.values(like, scores, is_negative))]
     return seen + "".join(f"; they are those of {like}" for like in same)
@@ -76,17 +76,17 @@ def _apart(loss: Lanes) -> str:
         worst = int(np.argmax(np.abs(together - alone)))
         who, average = ("the batch", "on average ") if loss.is_scalar else (f"lane {worst}", "")
         raise Failed(
-            f"{who} costs {together[worst]:.4g}; among lanes like themselves lanes cost {average}{alone[worst]:.4g}: "
-            f"is one logarithm taken of a mean over the whole matrix?"
+            f"{who} costs {together[worst]:.4g}; among copies of itself a lane costs {average}{alone[worst]:.4g}: "
+            f"does it take one logarithm of a mean over the whole matrix?"
         )
-    return f"each of {len(scores)} lanes costs the same among others and among lanes like it"
+    return f"each of {len(scores)} lanes costs the same among other lanes and among copies of itself"
 
 
 @check("only negatives count")
 def _only_negatives(loss: Lanes) -> str:
     if not loss.takes_negatives:
         loss.spares_hits = False
-        raise NotTried("it takes no is_negative, so an accidental hit (the target once more) fights its own lane")
+        raise NotTried("it takes no is_negative, so an accidental hit (the target again) counts against its own lane")
     scores, is_negative = loss.example()
     ignored = ~(is_negative | np.eye(*scores.shape).astype(bool))
     value, slope = loss.each(scores, is_negative)
@@ -96,8 +96,8 @@ def _only_negatives(loss: Lanes) -> str:
     if changed.any() or not pull < 1e-4:
         loss.spares_hits = False
         raise Failed(
-            f"{int(ignored.sum())} candidates are no negatives (accidental hits), and yet: 5 added to their scores "
-            f"changes {share(int(changed.sum()), len(value), 'losses')}; their gradient is up to {pull:.2g}, due is 0"
+            f"{int(ignored.sum())} candidates are not negatives (accidental hits), yet adding 5 to their scores "
+            f"changes {share(int(changed.sum()), len(value), 'losses')}; their gradient is up to {pull:.2g}, expected 0"
         )
     return f"the scores of {int(ignored.sum())} accidental hits change nothing and get no gradient"
 
@@ -124,7 +124,7 @@ def _perfect(loss: Lanes) -> str:
     if np.allclose([one, higher], many, rtol=1e-4):
         return (
             f"a constant {many:.3g} stays, whatever the target's score and the number of negatives: a term of the "
-            f"negatives alone, as σ(r²) = .5 in TOP1"
+            f"negatives alone, such as σ(r²) = .5 in TOP1"
         )
     why = ""
     if np.isclose(many, np.log(2) / 6, rtol=1e-2):
@@ -142,7 +142,7 @@ def _own_score(loss: Lanes) -> str:
     _, target, _ = loss.lane(1.0, [-40.0] * 5)
     if not abs(target) < 1e-4:
         raise Failed(
-            f"target at 1, negatives at -40: nothing is left to win, yet the target's gradient is {target:.3g}: is "
+            f"target at 1, negatives at -40: nothing is left to gain, yet the target's gradient is {target:.3g}: is "
             f"its own score in the regularisation, or in the softmax over the negatives?"
         )
     return f"target at 1, negatives at -40: the target's gradient is {abs(target):.1g}"
@@ -157,7 +157,7 @@ def _no_negatives(loss: Lanes) -> str:
         try:
             value, slope = loss.one_by_one(scores, is_negative)
         except ValueError as error:
-            return f"it is refused, with a ValueError: {error}"
+            return f"it is refused with a ValueError: {error}"
         if not (abs(value[0]) < 1e-6 and (np.abs(slope) < 1e-6).all()):
             what = " (ln 2: a win against itself)" if np.isclose(value[0], np.log(2)) else ""
             raise Failed(
@@ -173,13 +173,13 @@ def _hopeless(loss: Lanes) -> str:
     is_bounded = loss.like in (None, "top1", "top1-max") and abs(near) < 0.5
     if is_bounded and np.isfinite(far):
         return (
-            f"{near:.2g} for a target 20 below two negatives: a bounded loss, as TOP1 is. If it should not be (cross-"
-            f"entropy, BPR and BPR-max give -1), that is the bug"
+            f"{near:.2g} for a target 20 below two negatives: a bounded loss, like TOP1. If it should not be bounded "
+            f"(cross-entropy, BPR and BPR-max give -1), that is the bug"
         )
     if not abs(far) > 0.5 * max(abs(near), 0.5):
-        why = "is the logarithm taken of a softmax, and held up by an epsilon?"
+        why = "is it the logarithm of a softmax, kept above 0 by an epsilon?"
         if abs(near) < 0.5:
-            why = "do the scores go through a softmax or a sigmoid before the loss takes its own?"
+            why = "do the scores go through a softmax or a sigmoid before the loss applies its own?"
         raise Failed(
             f"a target 60 below two negatives costs {value:.4g} and gets gradient {far:.2g}; 20 below it gets "
             f"{near:.2g}: {why}"
@@ -197,17 +197,17 @@ def _finite(loss: Lanes, cases: dict[str, tuple[float, list[float]]], why: str) 
 
 @check("a hopeless target gives a finite loss", "B10")
 def _finite_below(loss: Lanes) -> str:
-    return _finite(loss, FAR_BELOW, "Is it the logarithm of a sum that rounded to 0?")
+    return _finite(loss, FAR_BELOW, "Is it the logarithm of a sum that was rounded to 0?")
 
 
 @check("negatives far below the target give a number", "B19")
 def _finite_above(loss: Lanes) -> str:
-    why = "Is the softmax over negatives masked by a product with 0, so that 0/0 is left?"
+    why = "Is the softmax over negatives masked by multiplying with 0, which leaves 0/0?"
     seen = _finite(loss, FAR_ABOVE, why)
     near, far, farther = (loss.lane(0.0, [at] * 3)[0] for at in (-50.0, -90.0, -200.0))
     if not (all_close(far, farther) if all_close(near, far) else far < farther):  # constant, or regularised
         raise Failed(
-            f"target at 0, and negatives that sink from -50 to -90 to -200: the loss is {near:.4g}, {far:.4g}, then "
+            f"target at 0, negatives falling from -50 to -90 to -200: the loss is {near:.4g}, {far:.4g}, then "
             f"{farther:.4g}. {why}"
         )
     return seen
@@ -220,13 +220,13 @@ def _order(loss: Lanes) -> str:
     value, _, slopes = loss.lane(0.7, negatives)
     turned, _, turned_slopes = loss.lane(0.7, negatives[::-1])
     if not all_close([value, *slopes], [turned, *turned_slopes[::-1]]):
-        raise Failed(f"four negatives cost {value:.4g}, in reverse {turned:.4g}, or their gradients stay behind")
+        raise Failed(f"four negatives cost {value:.4g}, in reverse order {turned:.4g}, or the gradients do not follow")
     order = np.random.default_rng(SEED).permutation(len(scores))
     columns = np.append(order, np.arange(len(scores), scores.shape[1]))
     first, (second, _) = loss.call(scores, is_negative)[0], loss.call(scores[np.ix_(order, columns)], is_negative)
     if not all_close(first if loss.is_scalar else first.ravel()[order], second.reshape(first.shape).ravel()):
-        raise Failed("when lanes change places, together with their targets' columns, their losses stay behind")
-    return "losses and gradients go with them"
+        raise Failed("when lanes and their targets' columns change places, their losses do not follow")
+    return "losses and gradients move with them"
 
 
 CHECKS: list[Check] = [

@@ -13,7 +13,7 @@ import numpy as np
 from .probe import numpy
 from .report import Failed
 
-Step = tuple[list, list, list, "list | None"]  # inputs, targets, resets, and lanes where somebody says them
+Step = tuple[list, list, list, "list | None"]  # inputs, targets, resets, and lanes if given
 
 
 PARTS = ("inputs", "targets", "resets", "lanes")
@@ -27,14 +27,14 @@ class Row:
     click: int  # the input
     target: int
     resets: bool
-    before: Row | None  # the row of the step before whose state it goes on with
+    before: Row | None  # the row of the previous step whose state it continues
 
 
 @dataclass
 class Played:
     """A log, and what a batcher made of it."""
 
-    what: str  # which log, to be named in a finding
+    what: str  # which log, for findings to name
     items: np.ndarray
     offsets: np.ndarray
     batch_size: int | None
@@ -44,23 +44,23 @@ class Played:
 
     def __post_init__(self) -> None:
         sessions = [self.items[a:b].tolist() for a, b in pairwise(self.offsets.tolist())]
-        self.sessions = [session for session in sessions if len(session) > 1]  # others have no pair
+        self.sessions = [session for session in sessions if len(session) > 1]  # the others have no pair
         self.firsts = Counter(session[0] for session in self.sessions)
         self.pairs = Counter(pair for session in self.sessions for pair in pairwise(session))
         self.is_unique = len(set(self.items.tolist())) == len(self.items)  # so that every click can be followed
 
     def read(self, batches: Iterable) -> Played:
-        """Play all steps; whatever they raise is raised here."""
+        """Play all steps; their exceptions are raised here."""
         last: list[Row] = []
         most = 4 * sum(self.pairs.values()) + 100
         for inputs, targets, resets, lanes in self._steps(batches):
             if len(self.widths) > most or len(self.rows) > most:
                 due = sum(self.pairs.values())
-                raise Failed(f"{self.what}still going on after {len(self.rows):,} pairs, and {due:,} are due")
+                raise Failed(f"{self.what}still going after {len(self.rows):,} pairs, but {due:,} are expected")
             sizes = [len(part) for part in (inputs, targets, resets, inputs if lanes is None else lanes)]
             if len(set(sizes)) > 1:
                 counted = ", ".join(f"{n} {part}" for n, part in zip(sizes, PARTS, strict=True))
-                raise Failed(f"{self.what}step {len(self.widths)} has {counted}: due is one of each for a row")
+                raise Failed(f"{self.what}step {len(self.widths)} has {counted}: expected one of each per row")
             rows = []
             for i, (click, target, is_reset) in enumerate(zip(inputs, targets, resets, strict=True)):
                 before = _before(i, click, len(inputs), last, lanes)
@@ -74,7 +74,7 @@ class Played:
         for step in batches:
             parts = [numpy(part) for part in step]
             if len(parts) < 3:
-                raise Failed(f"a step of {len(parts)} parts; due are (inputs, targets, resets) or these and lanes")
+                raise Failed(f"a step of {len(parts)} parts; expected (inputs, targets, resets), with or without lanes")
             inputs, targets, third = parts[0], parts[1], parts[2].astype(bool)
             if inputs.ndim == 2:
                 self.is_padded = True
@@ -87,14 +87,14 @@ class Played:
 def _before(i: int, click: int, width: int, last: list[Row], lanes: list[int] | None) -> Row | None:
     if lanes is not None:
         return last[lanes[i]] if 0 <= lanes[i] < len(last) else None
-    if width < len(last):  # nobody says which rows are left, so the best is assumed: the one whose target this is
+    if width < len(last):  # unknown which rows are left: assume the best, the row whose target this is
         return next((row for row in last if row.target == click), None)
     return last[i] if i < len(last) else None
 
 
 def _columns(inputs: np.ndarray, targets: np.ndarray, is_real: np.ndarray) -> Iterator[Step]:
-    """A padded batch ``(b, T)`` as the steps that its real cells are, padding on either side."""
-    rows = np.zeros(0, dtype=np.int64)  # that were real in the column before
+    """The real cells of a padded batch ``(b, T)``, column by column as steps; padding may be on either side."""
+    rows = np.zeros(0, dtype=np.int64)  # rows that were real in the previous column
     for t in range(inputs.shape[1]):
         before, rows = rows, np.flatnonzero(is_real[:, t])
         lanes = [int(np.flatnonzero(before == row)[0]) if row in before else -1 for row in rows]
@@ -104,6 +104,6 @@ def _columns(inputs: np.ndarray, targets: np.ndarray, is_real: np.ndarray) -> It
 
 
 def made(make: Any, lengths: list[int], lanes: int, what: str = "") -> Played:
-    """What ``make(items, offsets, batch_size)`` plays of sessions in which every click is another item."""
+    """What ``make(items, offsets, batch_size)`` plays of sessions in which every click is a different item."""
     items, offsets = np.arange(sum(lengths)), np.cumsum([0, *lengths])
     return Played(what, items, offsets, lanes).read(make(items, offsets, lanes))

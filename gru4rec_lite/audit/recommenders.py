@@ -1,4 +1,4 @@
-"""The checks of a recommender: it is asked about sessions that differ in one thing, and so must its answers."""
+"""Checks of a recommender: sessions differ in one thing, and its answers must differ only where that thing matters."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def recommender(model: Any, train: pd.DataFrame | None = None, test: pd.DataFram
     """Audit any recommender: it has ``items`` and ``scores(items, offsets, times)``, as `evaluate` needs them.
 
     Args:
-        model: ours or yours; ``recommend`` and ``stream`` are tried where it has them. Its blocks of scores may be
-            tensors or arrays, and ``scores`` may do without times.
+        model: ours or yours; ``recommend`` and ``stream`` are tried if it has them. Its blocks of scores may be
+            tensors or arrays, and ``scores`` need not take times.
         train, test: the click logs of an experiment, to look for leaks between them.
 
     Raises:
-        ValueError: no items or no scores.
+        ValueError: the model has no items or no scores.
         ClickLogError: a log that cannot be used.
     """
     return run(name_of(model), CHECKS, Probe(model, train, test))
@@ -37,8 +37,8 @@ def _steady(probe: Probe) -> str:
     if words:
         probe.is_steady = False
         raise Failed(
-            f"asked again about the same sessions, {words}: is dropout still on (model.eval()), or does a state live "
-            f"on from one call to the next?"
+            f"asked again about the same sessions, {words}: is dropout still on (model.eval()), or does a state "
+            f"survive from one call to the next?"
         )
     return f"asked three times about the same sessions, {sum(map(len, first))} rows are the same"
 
@@ -48,15 +48,15 @@ def _order(probe: Probe) -> str:
     sessions = probe.sessions([3, 7, 2, 5, 4, 9, 2])
     together, alone = np.concatenate(probe.rows(sessions)), np.concatenate([probe.alone(s) for s in sessions])
     if not apart(alone, together).any():
-        return f"{len(alone)} rows stand where those of each session alone would"
+        return f"{len(alone)} rows are where those of each session alone would be"
     place = [np.flatnonzero(apart(np.tile(row, (len(together), 1)), together) == 0) for row in alone]
     if not all(map(len, place)):
-        raise NotTried("rows change with their company, see below, so their order cannot be told")
+        raise NotTried("rows change with the rest of the batch, see below, so their order is unknown")
     probe.in_place = False
     moved = [(i, int(found[0])) for i, found in enumerate(place) if i not in found]
     raise Failed(
-        f"the rows are right, but {share(len(moved), len(alone), 'stand elsewhere')} (row {moved[0][0]} at "
-        f"{moved[0][1]}, for example): are sessions sorted by length, and not put back?"
+        f"the rows are right, but {share(len(moved), len(alone), 'are in the wrong place')} (row {moved[0][0]} at "
+        f"{moved[0][1]}, for example): are sessions sorted by length and not put back in order?"
     )
 
 
@@ -70,39 +70,37 @@ def _company(probe: Probe) -> str:
         if words:
             probe.is_crowded = True
             raise Failed(
-                f"when the sessions after them are {company}, {words}: does padding reach the scores, or a statistic "
-                f"of the whole batch?"
+                f"when the sessions after them are {company}, {words}: does padding leak into the scores, or a "
+                f"statistic of the whole batch?"
             )
-    return f"{sum(map(len, together))} rows stay as they are when the sessions after them are others, or left out"
+    return f"{sum(map(len, together))} rows stay the same when the sessions after them change or are left out"
 
 
 @check("state is reset between sessions", "B1")
 def _reset(probe: Probe) -> str:
     before, asked, between = probe.many(), *(probe.sessions([4, 2, 6, 3, 5, 2, 4, 3, 2, 5, 3, 4]) for _ in range(2))
 
-    def rows(change_them: Any) -> list[np.ndarray]:  # asked sessions stand between those that are changed
+    def rows(change_them: Any) -> list[np.ndarray]:  # the sessions asked about stand between the changed ones
         pairs = [s for pair in zip(map(change_them, between), asked, strict=True) for s in pair]
         return probe.rows([*map(change_them, before), *pairs], last=len(pairs))[1::2]
 
     one, two = rows(lambda session: session), rows(probe.other)
     words = change(one, two, asked)
     if words and probe.is_crowded:
-        raise Failed(
-            f"when the sessions before them are others, {words}; but so they do with those after them, see above"
-        )
+        raise Failed(f"when the sessions before them change, {words}; but so they do with those after them, see above")
     if words:
         first = sum(bool(apart(a[:1], b[:1]).any()) for a, b in zip(one, two, strict=True))
         raise Failed(
-            f"the state survives from one session to the next: when the sessions before them are others, {words}; "
+            f"the state survives from one session to the next: when the sessions before them change, {words}; "
             f"{first} of {len(asked)} first rows are among them. Is the hidden state set to zero where a session "
             f"starts, in evaluation, too?"
         )
-    return f"{sum(map(len, one))} rows stay as they are when the {len(before)} sessions before them are others"
+    return f"{sum(map(len, one))} rows stay the same when the {len(before)} sessions before them change"
 
 
 @check("later clicks change no earlier row")
 def _causal(probe: Probe) -> str:
-    by = []  # of each session and cut, the rows before it, last one first
+    by = []  # for each session and cut: the rows before the cut, last one first
     for session in probe.sessions([6] * 6):
         rows = probe.alone(session)
         by += [apart(rows[:cut], probe.alone(probe.other(session, cut))[:cut])[::-1] for cut in range(1, 6)]
@@ -111,10 +109,10 @@ def _causal(probe: Probe) -> str:
         raise Failed(
             f"rows see clicks that had not happened yet: {share(int((every > 0).sum()), len(every), 'rows')} change "
             f"with later clicks (largest difference {every.max():.2g}), and "
-            f"{share(int((nearest > 0).sum()), len(by), 'change')} with the very click that they predict: is a target "
-            f"fed as input, or the mask of attention missing?"
+            f"{share(int((nearest > 0).sum()), len(by), 'change')} with the very click that they predict: is the "
+            f"target fed as input, or is the attention mask missing?"
         )
-    return f"{len(every)} rows stay as they are when the clicks after them are others"
+    return f"{len(every)} rows stay the same when the clicks after them change"
 
 
 @check("a prefix scores as in its whole session")
@@ -125,9 +123,9 @@ def _prefix(probe: Probe) -> str:
     by = apart(np.concatenate(whole), np.stack(cut))
     if by.any():
         raise Failed(
-            f"{share(int((by > 0).sum()), len(by), 'rows')} are others when the session is cut after them (largest "
-            f"difference {by.max():.2g}): padding on the left, or positions counted from the end, tell how many clicks "
-            f"are still to come"
+            f"{share(int((by > 0).sum()), len(by), 'rows')} change when the session is cut after them (largest "
+            f"difference {by.max():.2g}): padding on the left, or positions counted from the end, reveal how many "
+            f"clicks are still to come"
         )
     return f"{len(by)} rows are the same when the session is cut after them"
 
@@ -143,12 +141,12 @@ def _unknown(probe: Probe) -> str:
             for s, place, at in zip(sessions, places, before, strict=True)
         ]
 
-    def rows(asked: Sequence[Session]) -> np.ndarray:  # but for the one after nothing else: any will do there
+    def rows(asked: Sequence[Session]) -> np.ndarray:  # all but the row after that click alone, which may be anything
         return np.concatenate([probe.alone(s)[place == 0 :] for s, place in zip(asked, places, strict=True)])
 
     if probe.count(with_click(-1)) == sum(len(s.items) - 1 for s in sessions):
         raise Failed(
-            "clicks on unknown items are left out: their rows are lost, which are targets that nobody can hit, and the "
+            "clicks on unknown items are left out: their rows, whose targets cannot be hit, are lost, and the "
             "clicks around them become neighbours"
         )
     due = []
@@ -157,18 +155,18 @@ def _unknown(probe: Probe) -> str:
         due.append(np.insert(known, place, known[place - 1], axis=0) if place else known)
     nothing_known = Session(np.full(3, -1), sessions[0].times[:3])
     if np.isnan(np.concatenate(list(probe.blocks([nothing_known])))).any():
-        raise Failed("after unknown clicks only, scores are not numbers: a mean over no click?")
+        raise Failed("after unknown clicks only, scores are not numbers: is it a mean over no clicks?")
     found = rows(with_click(-1))
     by = apart(np.concatenate(due), found)
     if not by.any():
-        return f"{len(by)} rows of sessions with an unknown click in them are those without it"
+        return f"{len(by)} rows of sessions with an unknown click equal those without it"
     as_if = [
         f", as if it were item {number}{why}"
         for number, why in ((probe.n_items - 1, ", the last one (index -1)"), (0, ""))
         if not apart(rows(with_click(number)), found).any()
     ]
     raise Failed(
-        f"an unknown click (-1) does not leave the state as it was{''.join(as_if[:1])}: "
+        f"an unknown click (-1) changes the state{''.join(as_if[:1])}: "
         f"{share(int((by > 0).sum()), len(by), 'rows')}, largest difference {by.max():.2g}"
     )
 
@@ -187,8 +185,8 @@ def _ties(probe: Probe) -> str:
         raise NotTried("needs two items and a known next click")
     if (rows == rows[:, :1]).all():
         raise Failed(
-            f"all {len(rows)} rows are constant, every item as good as any other: ties counted for the target "
-            f"(standard) make that Recall@1 = 1, against it (conservative) 0"
+            f"all {len(rows)} rows are constant, every item as good as any other: counting ties for the target "
+            f"(standard) gives Recall@1 = 1, against it (conservative) 0"
         )
     target = rows[np.arange(len(rows)), targets][:, None]
     best, worst = (rows > target).sum(axis=1) + 1, (rows >= target).sum(axis=1)

@@ -1,4 +1,4 @@
-"""What an audit saw: a finding for each check, as text, as a table, or as an error where it must not pass unseen."""
+"""What an audit saw: a finding for each check, as text, as a table, or as an error that nobody can overlook."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Failed(Exception):
 
 
 class NotTried(Exception):
-    """Raised by a check that cannot be made here; its text says why, and what it needs."""
+    """Raised by a check that cannot run here; its text says why, and what it needs."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Finding:
     """What one check saw."""
 
     check: str
-    passed: bool | None  # None: it was not tried
+    passed: bool | None  # None: not tried
     seen: str  # in words and numbers
-    exhibit: str  # of the bug museum: the bugs that this check catches, "B1", "B4 B5", or ""
+    exhibit: str  # bugs of the museum that this check catches: "B1", "B4 B5", or ""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """No check failed. Which were not tried, and why, is in the report."""
+        """True if no check failed. The report says which were not tried, and why."""
         return not self.failed
 
     @property
@@ -63,7 +63,7 @@ class Report:
         return frame.astype({"passed": "boolean"})
 
     def require(self, *checks: str) -> None:
-        """AssertionError that names what failed; with names, only these checks, each of which must have been tried."""
+        """AssertionError naming the failed checks; with names, only these checks, which must all have been tried."""
         asked = [self[check] for check in checks] or [f for f in self.findings if f.passed is not None]
         bad = [f for f in asked if not f.passed]
         if bad:
@@ -98,7 +98,7 @@ Check = Callable[..., str]
 
 
 def check(name: str, exhibit: str = "") -> Callable[[Check], Check]:
-    """Names a check: a function that returns what it saw, or raises `Failed` or `NotTried`."""
+    """Name a check: a function that returns what it saw, or raises `Failed` or `NotTried`."""
 
     def wrap(function: Check) -> Check:
         function.name, function.exhibit = name, exhibit  # type: ignore[attr-defined]
@@ -108,7 +108,7 @@ def check(name: str, exhibit: str = "") -> Callable[[Check], Check]:
 
 
 def run(subject: str, checks: list[Check], *given: Any) -> Report:
-    """All checks on what is given. A crash in the audited code is a failed check, and told once."""
+    """Run all checks. A crash in the audited code is a failed check, and is reported once."""
     findings: list[Finding] = []
     for function in checks:
         found = _finding(function, given)
@@ -137,7 +137,7 @@ def crash(error: Exception) -> str:
     own = [f for f in outside if "site-packages" not in f.filename and not f.filename.startswith("<")]
     at = f" ({Path(own[-1].filename).name}, line {own[-1].lineno}, in {own[-1].name})" if own else ""
     text = " ".join(str(error).split())
-    return f"it raised {type(error).__name__}: {textwrap.shorten(text, 300) or 'without a word'}{at}"
+    return f"it raised {type(error).__name__}: {textwrap.shorten(text, 300) or 'without a message'}{at}"
 
 
 def name_of(thing: Any) -> str:

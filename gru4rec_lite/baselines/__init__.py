@@ -1,6 +1,6 @@
-"""What a network has to beat: the same fit, scores and recommend, no network.
+"""Baselines, which a network has to beat: the same fit, scores and recommend, without a network.
 
-To try an idea of your own, derive from `ByHistory` and write ``score``.
+To try your own idea, derive from `ByHistory` and write ``score``.
 """
 
 from .bpr_mf import BPRMF

@@ -1,4 +1,4 @@
-"""Matrix factorisation learned by ranking: a vector for each session, one for each item."""
+"""Matrix factorisation learned by ranking: a vector for each session and one for each item."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from .by_history import ByHistory
 class BPRMF(ByHistory):
     """Factorises which session clicked which item; a new session is the mean of its items' vectors.
 
-    Learned from (session s, clicked item i, other item j):   −ln σ(x_si − x_sj),   x_si = ⟨p_s, q_i⟩ + b_i
-    Scores of a running session:                              s_j = mean over its clicks i of ⟨q_i, q_j⟩, + b_j
+    Learns from (session s, clicked item i, other item j):   −ln σ(x_si − x_sj),   x_si = ⟨p_s, q_i⟩ + b_i
+    Scores a running session by                              s_j = mean over its clicks i of ⟨q_i, q_j⟩, + b_j
 
-    The session vectors p_s are thrown away: no later session has one. That is what makes factorisation weak here.
+    The session vectors p_s are thrown away, since later sessions have none. This makes factorisation weak here.
 
     Args:
         n_factors: length of the vectors.
         n_epochs: passes over the clicks.
         learning_rate: of stochastic gradient descent.
         regularisation: weight of the squared parameters, at least 0.
-        batch_size: clicks that are learned from side by side; their updates are added up.
-        seed: of first values, order and other items, drawn uniformly from all (now and then it is the clicked one).
+        batch_size: clicks that are learned from at the same time; their updates are added up.
+        seed: for initial values, order and other items, drawn uniformly from all (sometimes the clicked item itself).
 
     Raises:
         ValueError: a setting out of range.
-        training.Diverged: the factors do not stay finite.
+        training.Diverged: the factors became infinite.
 
     Source: Rendle et al., "BPR: Bayesian personalized ranking from implicit feedback", UAI 2009; as a baseline in
     Hidasi et al., ICLR 2016, §4.

@@ -1,4 +1,4 @@
-"""The simplest way to a recommender: a function from one session's clicks so far to a score for each item."""
+"""The simplest way to write a recommender: a function from a session's clicks so far to a score for each item."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..recommender import Recommender, rows_at_once
 
 
 class ByHistory(Recommender):
-    """Base class: a subclass implements ``fit`` and ``score``, and gets ``scores`` and all that stands on it."""
+    """Base class: a subclass implements ``fit`` and ``score``, and gets ``scores`` and everything built on it."""
 
     def score(self, history: np.ndarray, now: float) -> np.ndarray:
         """``(N,)`` scores of the items after a session's known clicks.
 
         Args:
             history: ``(t,)`` item numbers, oldest first; unknown clicks are left out, so it may be empty.
-            now: seconds, the time of the last of them.
+            now: time of the last of them, in seconds.
         """
         raise NotImplementedError
 
@@ -34,7 +34,7 @@ class ByHistory(Recommender):
         return self._blocks(items, offsets, times, None)
 
     def _blocks(self, items, offsets, times, first: int | None) -> Iterator[Tensor]:
-        """Rows after the ``first`` click of each session and later ones, or (None) after the last but one alone."""
+        """Rows after each click of a session from the ``first`` on; None: only after the last click but one."""
         require_that("times", times, times is not None, "seconds (n,), one for each click")
         require_sessions(items, offsets, len(self.items), times)
         n_items = len(self.items)

@@ -19,7 +19,7 @@ from ..internal.rules import setting
 from ..recommender import Recommender, rows_at_once
 from .markov import last_known_clicks
 
-ITEMS_AT_ONCE = 4096  # whose neighbours are looked for at a time
+ITEMS_AT_ONCE = 4096  # items whose neighbours are searched at a time
 
 
 @dataclass(eq=False)
@@ -28,8 +28,8 @@ class ItemKNN(Recommender):
 
     s_j = C_ij / ((supp_i + lam)^alpha · (supp_j + lam)^(1 − alpha))        i: the last click, C = Bᵀ B
 
-    B says which session holds which item, once however often it was clicked; supp counts sessions. An item is not its
-    own neighbour. Without regularisation two items that were seen once, together, would be perfect neighbours.
+    B says which session holds which item, counted once however often it was clicked; supp counts sessions. An item is
+    not its own neighbour. Without regularisation, two items seen once, together, would be perfect neighbours.
 
     Args:
         n_neighbours: how many items each item recommends, at least 1; the others score 0.
@@ -52,7 +52,7 @@ class ItemKNN(Recommender):
         self.items = log.index
         holds = sessions_of_items(log.items, log.offsets, len(log.index))
         common, parts = np.diff(holds.indptr) + self.lam, []
-        for first in range(0, len(self.items), ITEMS_AT_ONCE):  # all pairs at once would fill the memory
+        for first in range(0, len(self.items), ITEMS_AT_ONCE):  # all pairs at once would fill memory
             pairs = together(holds, first, first + ITEMS_AT_ONCE)
             i = np.repeat(np.arange(pairs.shape[0]) + first, np.diff(pairs.indptr))
             pairs.data /= common[i] ** self.alpha * common[pairs.indices] ** (1 - self.alpha)
@@ -79,7 +79,7 @@ class ItemKNN(Recommender):
 
 
 def shared_sessions(items: np.ndarray, offsets: np.ndarray, n_items: int) -> tuple[sparse.csr_array, np.ndarray]:
-    """In how many sessions two items stand together, ``(N, N)`` with an empty diagonal; and each alone, ``(N,)``."""
+    """In how many sessions two items occur together, ``(N, N)`` with an empty diagonal; and each alone, ``(N,)``."""
     holds = sessions_of_items(items, offsets, n_items)
     return together(holds, 0, n_items), np.diff(holds.indptr)
 
@@ -94,7 +94,7 @@ def sessions_of_items(items: np.ndarray, offsets: np.ndarray, n_items: int) -> s
 
 
 def together(holds: sparse.csr_array, first: int, end: int) -> sparse.csr_array:
-    """In how many sessions items ``first`` to ``end`` stand together with each *other* item: ``(end − first, N)``."""
+    """In how many sessions items ``first`` to ``end`` occur together with each *other* item: ``(end − first, N)``."""
     pairs = (holds[first:end] @ holds.T).tocsr()
     pairs.setdiag(0, k=first)
     pairs.eliminate_zeros()
@@ -102,7 +102,7 @@ def together(holds: sparse.csr_array, first: int, end: int) -> sparse.csr_array:
 
 
 def largest_of_each_row(matrix: sparse.csr_array, k: int) -> sparse.csr_array:
-    """The k largest entries of each row; of equal ones those of the lower columns."""
+    """The k largest entries of each row; among equal ones, those in lower columns."""
     row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     order = np.lexsort((matrix.indices, -matrix.data, row))  # rows stay together
     place = np.arange(len(order)) - matrix.indptr[row]

@@ -1,4 +1,4 @@
-"""First-order Markov chain: what was clicked right after this item before?"""
+"""First-order Markov chain: what did earlier visitors click right after this item?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..recommender import Recommender, rows_at_once
 
 @dataclass(eq=False)
 class Markov(Recommender):
-    """The next click given the last one, falling back on popularity where little was seen.
+    """The next click given the last one, falling back on popularity where little has been seen.
 
     P(j | i) = (c_ij + kappa · π_j) / (c_i + kappa)        c_ij: times j followed i, c_i = Σ_j c_ij, π: share of clicks
 
@@ -54,7 +54,7 @@ class Markov(Recommender):
                 self.counts[np.maximum(i, 0)].toarray() * (i >= 0)[:, None]
             )  # nothing clicked yet: popularity alone
             total = counts.sum(axis=1, keepdims=True) + self.kappa
-            # kappa 0 and nothing seen leaves 0/0: then every item is as likely as any other
+            # kappa 0 and nothing seen gives 0/0: then all items are equally likely
             yield torch.from_numpy((counts + self.kappa * self.popularity) / np.where(total > 0, total, 1.0))
 
     def tensors(self) -> dict[str, Tensor]:

@@ -1,8 +1,8 @@
-"""Session neighbours: what did the past sessions that look like this one go on to click?
+"""Session neighbours: what did visitors click next in past sessions that look like this one?
 
-Three of a family. SKNN compares sets of items; V-SKNN trusts recent clicks more; STAN also trusts recent sessions, and
-in a neighbour the items near to what the two share. Only sessions that had ended before the current click can be
-neighbours.
+A family of three. SKNN compares sets of items; V-SKNN trusts recent clicks more; STAN also trusts recent sessions and,
+within a neighbour, the items close to those that the two sessions share. Only sessions that had ended before the
+current click can be neighbours.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..internal.rules import setting
 from .by_history import ByHistory
 
 DAY = 86_400.0
-DECAYS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {  # of a click's age, 1 for the last, of n clicks
+DECAYS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {  # weight by age (1: last click) among n clicks
     "none": lambda age, n: np.ones(len(age)),
     "linear": lambda age, n: (n - age + 1) / n,
     "inverse": lambda age, n: 1 / age,
@@ -32,11 +32,11 @@ DECAYS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {  # of a click's a
 
 
 class Neighbours(NamedTuple):
-    """The k nearest past sessions of a running one."""
+    """The k past sessions nearest to a running one."""
 
     session: np.ndarray  # (K,) in order of time
     similarity: np.ndarray  # (K,)
-    newest: np.ndarray  # (K,) age of the latest click that it shares, 1 for the last
+    newest: np.ndarray  # (K,) age of the latest shared click, 1 for the last click
 
 
 @dataclass(eq=False)
@@ -49,7 +49,7 @@ class SKNN(ByHistory):
 
     Args:
         k: neighbours.
-        m: sessions that are compared.
+        m: sessions to compare with.
 
     Raises:
         ValueError: a setting out of range.
@@ -69,14 +69,14 @@ class SKNN(ByHistory):
         lengths, order = np.diff(log.offsets), np.argsort(ended, kind="stable")
         clicks = np.repeat(log.offsets[:-1][order] - np.cumsum(lengths[order]) + lengths[order], lengths[order])
         clicks += np.arange(len(clicks))
-        self._index(log.items[clicks], np.append(0, np.cumsum(lengths[order])), ended[order])
+        self._build_lookups(log.items[clicks], np.append(0, np.cumsum(lengths[order])), ended[order])
         return self
 
-    def _index(self, clicked: np.ndarray, offsets: np.ndarray, ended: np.ndarray) -> None:
-        """Which session holds which item and where, both ways; sessions come in the order in which they ended."""
+    def _build_lookups(self, clicked: np.ndarray, offsets: np.ndarray, ended: np.ndarray) -> None:
+        """Look-up tables from sessions to items and back, with positions; sessions in the order in which they ended."""
         self._log, self.ended, self.clock = (clicked, offsets), ended, float(ended.max()) + 1
         session = np.repeat(np.arange(len(ended)), np.diff(offsets))
-        # an item stands in its session once, at its last occurrence
+        # an item counts once in its session, at its last occurrence
         pair, backwards = np.unique((session * len(self.items) + clicked)[::-1], return_index=True)
         self.held_by, self.held = np.divmod(pair, len(self.items))
         self.position = len(clicked) - 1 - backwards - offsets[self.held_by]
@@ -106,7 +106,7 @@ class SKNN(ByHistory):
         for item in items:
             holding = self.sessions_of[self.begin_of[item] : self.begin_of[item + 1]]
             end = int(np.searchsorted(holding, past))
-            lists.append(holding[max(0, end - self.m) : end])  # no earlier one can be among the m latest of all
+            lists.append(holding[max(0, end - self.m) : end])  # no earlier session can be among the m latest overall
         which = np.repeat(np.arange(len(items)), [len(holding) for holding in lists])
         session, row = np.unique(np.concatenate([*lists, np.empty(0, dtype=np.int64)]), return_inverse=True)
         weight = self._click_weight(age, n_clicks)
@@ -116,21 +116,21 @@ class SKNN(ByHistory):
         similarity = shared / (self._size(weight) * np.sqrt(self.n_held[session])) * self._freshness(session, now)
         latest = slice(max(0, len(session) - self.m), None)
         session, similarity, newest = session[latest], similarity[latest], newest[latest]
-        nearest = np.sort(np.lexsort((session, similarity))[-self.k :])  # of equally near ones the later
+        nearest = np.sort(np.lexsort((session, similarity))[-self.k :])  # among equally near ones, the latest
         return Neighbours(session[nearest], similarity[nearest], newest[nearest])
 
-    # --- what the family differs in
+    # --- where the members of the family differ
 
     def _click_weight(self, age: np.ndarray, n_clicks: int) -> np.ndarray:
-        """How much each item of the session counts, by the age of its last click: ``(V,) -> (V,)``."""
+        """How much each item of the session counts, given the age of its last click: ``(V,) -> (V,)``."""
         return np.ones(len(age))
 
     def _size(self, weight: np.ndarray) -> float:
-        """What the session's side of the cosine is divided by."""
+        """The session's part of the cosine's denominator."""
         return float(np.sqrt((weight**2).sum())) or 1.0
 
     def _freshness(self, session: np.ndarray, now: float) -> np.ndarray | float:
-        """How much a past session counts by its age."""
+        """How much a past session counts, given its age."""
         return 1.0
 
     def _neighbour_weight(self, found: Neighbours, n_clicks: int) -> np.ndarray:
@@ -138,7 +138,7 @@ class SKNN(ByHistory):
         return found.similarity
 
     def _item_weight(self, place: np.ndarray, n: np.ndarray, items: np.ndarray) -> np.ndarray | float:
-        """How much each of the neighbours' ``n`` ``(K,)`` items, found at ``place``, gets of that."""
+        """Which share of that each of the neighbours' ``n`` ``(K,)`` items, found at ``place``, gets."""
         return 1.0
 
     def tensors(self) -> dict[str, Tensor]:
@@ -147,22 +147,22 @@ class SKNN(ByHistory):
         return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        self._index(*(tensors[name].numpy() for name in ("clicked", "offsets", "ended")))
+        self._build_lookups(*(tensors[name].numpy() for name in ("clicked", "offsets", "ended")))
 
 
 @dataclass(eq=False)
 class VSKNN(SKNN):
-    """SKNN in which recent clicks count more, in the similarity and once more in the scores.
+    """SKNN in which recent clicks count more, in the similarity and again in the scores.
 
     sim(s, c) = Σ_{v ∈ s ∩ c} w_v / (√(Σ_v w_v²) √|c|),   s_j = (1 + idf_weight · ln(S / supp_j)) Σ sim(s, c) · u_c
 
     w_v decays with the age of v's last click in the session, u_c with the age of the newest click that s shares with c;
-    supp_j of the S past sessions hold item j.
+    supp_j is the number of the S past sessions that hold item j.
 
     Args:
         k, m: see `SKNN`.
-        decay: of w, one of `DECAYS`; "linear" is position / length.
-        neighbour_decay: of u; "inverse" is 1 / age.
+        decay: how w decays, one of `DECAYS`; "linear" is position / length.
+        neighbour_decay: how u decays; "inverse" is 1 / age.
         idf_weight: how much rare items are preferred, at least 0.
 
     Source: Ludewig & Jannach, "Evaluation of session-based recommendation algorithms", UMUAI 2018.
@@ -185,18 +185,18 @@ class VSKNN(SKNN):
 
 @dataclass(eq=False)
 class STAN(SKNN):
-    """SKNN with three decays: of the session's clicks, of past sessions, and of items around what both share.
+    """SKNN with three decays: of the session's clicks, of past sessions, and of items around the shared ones.
 
     sim(s, c) = Σ_{v ∈ s ∩ c} exp(−(age_v − 1) / click_scale) / √(|s| |c|) · exp(−(now − t_c) / session_scale)
     s_j       = Σ sim(s, c) · exp(−|pos_c(j) − pos_c(i*)| / item_scale)
 
-    age_v is 1 for the last click; t_c is when c ended; i* is the last item of c that s holds, too.
+    age_v is 1 for the last click; t_c is when c ended; i* is the last item of c that s also holds.
 
     Args:
         k, m: see `SKNN`.
         click_scale: in clicks.
         session_scale: in days.
-        item_scale: in clicks. A scale of infinity switches its decay off; all three: SKNN.
+        item_scale: in clicks. An infinite scale switches its decay off; with all three infinite this is SKNN.
 
     Source: Garg et al., "Sequence and time aware neighborhood for session-based recommendations", SIGIR 2019.
     """

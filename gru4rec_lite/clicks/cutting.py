@@ -1,4 +1,4 @@
-"""A click log cut: into sessions, where a user pauses; and by time, into what is learned from and what is tested on."""
+"""Cut a click log: into sessions, where a user pauses; and by time, into a training and a test part."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from .refusals import require_positive
 def sessionise(clicks: pd.DataFrame, user: str = "UserId", gap: float = 3600) -> pd.DataFrame:
     """Give every click a SessionId: a user's clicks belong together until a pause of more than ``gap`` seconds.
 
-    A pause of exactly ``gap`` stays inside; pauses count to the microsecond, so ``gap`` must be whole microseconds. The
-    n-th session of user u is named "u-n", so later clicks never rename earlier sessions. Rows may stand in any order
-    and keep it; a SessionId that is there already is replaced.
+    A pause of exactly ``gap`` does not split; pauses are measured to the microsecond, so ``gap`` must be a whole number
+    of microseconds. The n-th session of user u is named "u-n", so later clicks never rename earlier sessions. Rows may
+    be in any order and keep it; an existing SessionId is replaced.
     """
     require_positive(numbers.Real, gap=gap)
-    if not (round(float(gap), 6) == float(gap) == gap):  # a pause of 5/7 s counts as 0.714286, which is more than 5/7
-        raise ValueError(f"gap={gap!r}: must be a whole number of microseconds, such as round(gap, 6) gives")
+    if not (round(float(gap), 6) == float(gap) == gap):  # a pause of 5/7 s is measured as 0.714286, more than 5/7
+        raise ValueError(f"gap={gap!r}: must be a whole number of microseconds, as round(gap, 6) is")
     frame, times = checked(clicks, ids=(user, "ItemId"))
     users, names = numbered(frame[user])
     order = in_order(users, times)
     of_user, in_time = users[order], times[order]
     new_user = np.diff(of_user, prepend=-1) != 0
-    pause = np.diff(in_time, prepend=in_time[0]).round(6)  # floats of today's seconds are off by some 1e-7 s
+    pause = np.diff(in_time, prepend=in_time[0]).round(6)  # floats of today's seconds are off by about 1e-7 s
     starts = new_user | (pause > gap)
     owner = of_user[starts]
     first = np.flatnonzero(new_user[starts])  # (users,) where each user's sessions begin
@@ -44,7 +44,7 @@ def sessionise(clicks: pd.DataFrame, user: str = "UserId", gap: float = 3600) ->
 def split_by_time(clicks: pd.DataFrame, days: float = 14, verbose: bool = True) -> tuple[pd.DataFrame, pd.DataFrame]:
     """(train, test): sessions that end before the last ``days`` days of the log, and sessions that lie within them.
 
-    The cut is ``days`` days before the last click. Train has the sessions that end at it or before, test those that
+    The cut is ``days`` days before the last click. Train holds the sessions that end at or before it, test those that
     start after it; sessions that cross it go to neither. A printed line counts them, and so does ``attrs["crossing"]``.
     """
     require_positive(numbers.Real, days=days)
@@ -53,7 +53,7 @@ def split_by_time(clicks: pd.DataFrame, days: float = 14, verbose: bool = True) 
     session, ids = numbered(frame["SessionId"])
     is_late = times > round(float(times.max()) - days * 86400, 6)  # else 86500.2 - 86400 is less than 100.2
     n, n_late = np.bincount(session, minlength=len(ids)), np.bincount(session[is_late], minlength=len(ids))
-    early, late = n > n_late, n_late > 0  # has clicks before the cut, after it
+    early, late = n > n_late, n_late > 0  # whether a session has clicks before the cut, and after it
     sides = {"train": early & ~late, "test": late & ~early}
     for side, chosen in sides.items():
         if not chosen.any():

@@ -1,4 +1,4 @@
-"""A click log as flat arrays of numbers: what every model learns from and is asked about."""
+"""A click log as flat arrays of numbers: what every model learns from and predicts on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .order import differ, in_order, in_time, pick
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sessions:
-    """A click log in flat arrays: sessions in order of their start (ties: by id), clicks by time (ties: by row)."""
+    """A click log in flat arrays: sessions in order of start (ties: by id), clicks in order of time (ties: by row)."""
 
     items: np.ndarray  # (n,) int64 item numbers, -1 = unknown item
     offsets: np.ndarray  # (S + 1,) int64; session s is items[offsets[s]:offsets[s + 1]]
@@ -25,7 +25,7 @@ class Sessions:
 
     @property
     def support(self) -> np.ndarray:
-        """``(N,)`` int64, clicks of each item."""
+        """``(N,)`` int64, the number of clicks on each item."""
         return np.bincount(self.items[self.items >= 0], minlength=len(self.index))
 
     def __len__(self) -> int:
@@ -40,8 +40,8 @@ def encode(clicks: pd.DataFrame, items: pd.Index | None = None) -> Sessions:
 
     Args:
         clicks: a click log; it may be empty when ``items`` is given.
-        items: the item index of the training clicks, for a test log: items that it lacks get the number -1. None: the
-            index is made from these clicks, in sorted order.
+        items: for a test log, the item index of the training clicks; items that it lacks get the number -1. None: build
+            the index from these clicks, in sorted order.
     """
     _check_items(items)
     frame, times = checked(clicks, allow_empty=items is not None)
@@ -57,7 +57,7 @@ def encode(clicks: pd.DataFrame, items: pd.Index | None = None) -> Sessions:
     else:
         index = pd.Index(items)
         if not index.is_unique:
-            raise ValueError(f"items must hold an item once, and holds {index[index.duplicated()][0]!r} again")
+            raise ValueError(f"items must hold every item once, but holds {index[index.duplicated()][0]!r} again")
         number[clicked] = index.get_indexer(found.take(clicked))
     session, ids = numbered(frame["SessionId"])
     n_clicks, begin = (
@@ -79,12 +79,12 @@ def _check_items(items: Any) -> None:
     require_that("items", items, is_list and getattr(items, "ndim", 1) == 1, "a list of item ids, as model.items is")
     if items is not None and pd.isna(pd.Index(items)).any():
         raise ValueError(
-            f"items: must hold an id in every place, and place {pd.isna(pd.Index(items)).argmax()} is empty"
+            f"items: must hold an id in every place, but place {pd.isna(pd.Index(items)).argmax()} is empty"
         )
 
 
 def _by_start(begin: np.ndarray, ids: pd.Index, number: np.ndarray) -> np.ndarray:
-    """``(S,)`` these session numbers in order of their begin, then id; begins and ids are ``(K,)``, by number."""
+    """``(S,)`` these session numbers in order of start, then id; ``begin`` and ``ids`` are ``(K,)``, by number."""
     number = number[in_time(begin[number])]
     tied = ~differ(begin[number])
     tied[:-1] |= tied[1:]

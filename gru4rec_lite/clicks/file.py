@@ -1,6 +1,6 @@
-"""A click log's columns, got from a file: the way in to text, to parquet and to .jsonl.
+"""Read a click log's columns from a file: the entry to text, parquet and .jsonl.
 
-Text is text until it is known that every id is an integer; a column with a type keeps it.
+Text stays text until every id is known to be an integer; a typed column keeps its type.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from .tables import read_jsonl, read_parquet, require_utf8, unfold
 from .text import read_text
 from .values import note_floats, note_missing, parse_ids, parse_times, to_pandas
 
-ORDER = "\0order of rows"  # the name of the times of a file that has none
+ORDER = "\0order of rows"  # name of the time column for a file that has none
 
 
 def read_columns(
     path: Path, wanted: dict[str, str], kinds: Collection[str] | None = None, quote: str | None = '"', unit: str = "s"
 ) -> pd.DataFrame:
-    """The wanted columns of a file, checked: ids as the file has them, times parsed or, without a column, ``ORDER``.
+    """The wanted columns of a file, checked: ids as in the file, times parsed or, without a column, ``ORDER``.
 
     Args:
-        path: a .csv, .tsv, .txt or .jsonl file, also as .gz or as a .zip with one file in it, a .parquet file, or a
-            folder of such.
+        path: a .csv, .tsv, .txt or .jsonl file, possibly packed as .gz or as a .zip with one file in it, a .parquet
+            file, or a folder of .parquet files.
         wanted: column name -> the argument of ``clicks.read`` that names it: session, item, time, events, keep.
-        kinds: the values of the column of events that stay.
-        quote: the quotation mark of a csv, tsv or txt file, if it has one.
-        unit: what a number in the column of times counts: s, ms, us or ns.
+        kinds: the values of the events column to keep.
+        quote: the quotation mark of a csv, tsv or txt file, or None.
+        unit: what numbers in the time column count: s, ms, us or ns.
     """
     if not path.exists():
         raise ClickLogError(f"There is no click log at {path.absolute()}. Remedy: check path={str(path)!r}.")
@@ -50,12 +50,12 @@ def read_columns(
         else:
             table = read_jsonl(path, wanted) if kind == ".jsonl" else read_text(path, wanted, quote, notes)
         table, unfolded = unfold(table, wanted, notes)
-        counted = " Rows are counted in clicks: the file's lists were unfolded." if unfolded else ""
+        counted = " Rows count clicks, since the file's lists were unfolded." if unfolded else ""
         if kind in (".parquet", ".jsonl"):
             require_utf8(table)
         if kinds is not None:
             table, dropped = _choose(table, next(name for name in wanted if wanted[name] == "events"), kinds)
-            counted += " Rows are counted after events=… took its choice." if dropped else ""
+            counted += " Rows are counted after the selection by events=…." if dropped else ""
         frame = _parse(table, wanted, unit, notes, from_text=kind in (".csv", ".tsv", ".txt"))
         ids = [name for name in wanted if wanted[name] in ("session", "item")]
         times = [name for name in wanted if wanted[name] == "time"]
@@ -72,14 +72,14 @@ def read_columns(
 
 
 def _choose(table: pa.Table, column: str, kinds: Collection[str]) -> tuple[pa.Table, int]:
-    """The rows whose event is of these kinds, and how many are not; a printed line counts both."""
+    """The rows whose event is of these kinds, and how many rows are not; a printed line counts both."""
     events = table[column].cast(pa.string())
     chosen = pc.fill_null(pc.is_in(events, value_set=pa.array(kinds, pa.string())), False)
     count = {pair["values"]: pair["counts"] for pair in pc.value_counts(events).to_pylist()}
     kept = {kind: count.pop(kind, 0) for kind in kinds}
     if len(table) and not sum(kept.values()):
         there = ", ".join(f"{kind!r} ({n:,})" for kind, n in sorted(count.items(), key=str))
-        raise ClickLogError(f"Column {column!r}: no row is of events={list(kinds)}. Remedy: choose from {there}.")
+        raise ClickLogError(f"Column {column!r}: no row has one of events={list(kinds)}. Remedy: choose from {there}.")
     n_dropped = sum(count.values())
     listed = [", ".join(f"{n:,} {kind or 'without a kind'}" for kind, n in one.items()) for one in (kept, count)]
     print(f"kept {sum(kept.values()):,} of {len(table):,} events: {listed[0]}; left out {listed[1] or 'nothing'}")
@@ -102,7 +102,7 @@ def _parse(table: pa.Table, wanted: dict[str, str], unit: str, notes: list[str],
         notes += own
         becomes = {"session": "SessionId", "item": "ItemId"}.get(wanted[name])
         alone = list(wanted.values()).count(wanted[name]) == 1
-        if from_text and becomes and alone:  # a session of several is text
+        if from_text and becomes and alone:  # a session id joined from several columns is text
             note_floats(column, becomes, notes)
         if wanted[name] in ("session", "item", "keep"):
             in_log = name if becomes is None else becomes if alone else None

@@ -1,4 +1,4 @@
-"""What is left of a click log without duplicates, immediate repeats, crawlers, rare items and short sessions."""
+"""Filter a click log: drop duplicates, immediate repeats, crawlers, rare items and short sessions."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def prepare(
     max_session: int | None = None,
     drop_duplicates: bool = False,
 ) -> pd.DataFrame:
-    """The clicks left when immediate repeats, rare items and short sessions are dropped, until nothing changes.
+    """Drop immediate repeats, rare items and short sessions until nothing changes; return the clicks that are left.
 
-    First, rows that stand twice are dropped (``drop_duplicates``): those of the same session, item and time as a row
-    above them. Then each round drops, in this order: every click on the item of the click before it in its session
+    First, duplicate rows are dropped (``drop_duplicates``): those with the same session, item and time as an earlier
+    row. Then each round drops, in this order: every click on the same item as the click before it in its session
     (``drop_repeats``), sessions of more than ``max_session`` clicks, clicks on items with fewer than ``min_support``
-    clicks, sessions of fewer than ``min_session`` clicks. Where the log has a column ``Event``, a repeat, or a row that
-    stands twice, is one of the same event: a cart after a click on the item stays.
+    clicks, sessions of fewer than ``min_session`` clicks. If the log has a column ``Event``, repeats and duplicates
+    must also have the same event: a cart after a click on the item stays.
 
-    A session that is too long is dropped whole: its first clicks are a crawler's as well. To cut it instead, of a log
-    in order of time: ``clicks[clicks.groupby("SessionId").cumcount() < 50]``.
+    A session that is too long is dropped entirely, since its first clicks are a crawler's too. To cut it instead, if
+    the log is in order of time: ``clicks[clicks.groupby("SessionId").cumcount() < 50]``.
 
     Rows keep their order. A printed line says what was dropped, and ``attrs["dropped"]`` counts it by the setting's
-    name; rows left that stand twice are counted there too, and in ``attrs["duplicates"]``.
+    name; remaining duplicates are counted in that line too, and in ``attrs["duplicates"]``.
 
-    Split by time first: an item's support must not be counted on test clicks.
+    Split by time first: an item's support must not count test clicks.
     """
     require_positive(numbers.Integral, min_session=min_session, min_support=min_support)
     if max_session is not None:
@@ -89,7 +89,7 @@ def prepare(
     ties = int((~differ(left.session) & ~differ(at)).sum())
     kept = np.zeros(len(frame), dtype=bool)
     kept[left.rows] = True
-    del left, rows, times, event, at  # the peak of memory comes now
+    del left, rows, times, event, at  # the next line needs the most memory
     result = rows_kept(frame, kept, SessionId=(session, session_ids), ItemId=(item, item_ids))
     result.attrs["dropped"], result.attrs["duplicates"] = dropped, doubled
     if verbose:
@@ -101,10 +101,10 @@ def prepare(
 
 
 def _kinds(events: pd.Series) -> np.ndarray:
-    """``(n,)`` integer number of each row's event; a missing one is a kind, too."""
+    """``(n,)`` integer number of each row's event; a missing event counts as a kind too."""
     try:
         return pd.factorize(events, use_na_sentinel=False)[0]
-    except TypeError:  # lists and dicts, which this package did not make
+    except TypeError:  # lists and dicts, which do not come from this package
         return pd.factorize(events.map(repr))[0]
 
 
@@ -115,10 +115,10 @@ class _Left:
     rows: np.ndarray
     session: np.ndarray
     item: np.ndarray
-    event: np.ndarray | None  # where the log has such: what was clicked is an item and an event
+    event: np.ndarray | None  # if the log has events: then a click is on an item and an event
 
     def keep(self, good: np.ndarray) -> int:
-        """Keep the rows where ``good``; how many were dropped."""
+        """Keep the rows where ``good``; return how many were dropped."""
         lost = len(good) - int(good.sum())
         if lost:
             self.rows, self.session = squeeze(self.rows, good), squeeze(self.session, good)
@@ -126,11 +126,11 @@ class _Left:
         return lost
 
     def change(self) -> np.ndarray:
-        """``(n,)`` bool, whether what is clicked is another than in the click before, or the session is."""
+        """``(n,)`` bool, whether item, event or session differs from the click before."""
         result = differ(self.session) | differ(self.item)
         return result if self.event is None else result | differ(self.event)
 
     def stand_twice(self, times: np.ndarray) -> np.ndarray:
-        """``(n,)`` bool, whether a row above has the same session, item, event and time; ``times`` of the rows left."""
+        """``(n,)`` bool, whether an earlier row has the same session, item, event and time; ``times`` by row."""
         what = self.item if self.event is None else self.item * (int(self.event.max(initial=0)) + 1) + self.event
         return repeated(self.session, times, what)

@@ -1,4 +1,4 @@
-"""What is no plain frame: tables of other libraries, a session per row, columns that hold their values otherwise."""
+"""Anything but plain frames: tables of other libraries, one session per row, columns that encode their values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from .refusals import ClickLogError, first_that_helps, refuse, require
 
-CONVERTERS = {  # a method by which another library's table becomes a pandas frame -> the code for it
+CONVERTERS = {  # method that turns another library's table into a pandas frame -> the code
     "to_pandas": "clicks = clicks.to_pandas()",  # polars, pyarrow, cudf, ibis, pyspark.pandas
     "toPandas": "clicks = clicks.toPandas()",  # Spark
     "compute": "clicks = clicks.compute()",  # dask
@@ -25,7 +25,7 @@ CONVERTERS = {  # a method by which another library's table becomes a pandas fra
 
 
 def require_frame(clicks: Any, columns: Sequence[str]) -> None:
-    """ClickLogError unless this is a pandas frame; says how it becomes one."""
+    """ClickLogError unless this is a pandas frame; it says how to make one."""
     if isinstance(clicks, pd.DataFrame):
         return
     names = list(columns)
@@ -43,11 +43,11 @@ def require_frame(clicks: Any, columns: Sequence[str]) -> None:
     elif isinstance(clicks, Iterable) and not isinstance(clicks, (str, bytes, list, tuple)):
         remedy = rows.replace("(clicks,", "(list(clicks),")
     elif hasattr(clicks, "offsets"):
-        remedy = "the frame from which clicks.encode made it"
+        remedy = "pass the frame that clicks.encode made it from"
     else:
         remedy = "clicks.read(path) makes one from a file"
     raise ClickLogError(
-        f"A click log must be a DataFrame of pandas with the columns {', '.join(map(repr, names))}, not a "
+        f"A click log must be a pandas DataFrame with the columns {', '.join(map(repr, names))}, not a "
         f"{type(clicks).__module__.split('.')[0]}.{type(clicks).__qualname__}. Remedy: {remedy}."
     )
 
@@ -57,7 +57,7 @@ def _has(value: Any, method: str) -> bool:
 
 
 def require_columns(clicks: pd.DataFrame, ids: Sequence[str], time: str) -> None:
-    """ClickLogError unless each column is there once, with a value in each row, not a list of them."""
+    """ClickLogError unless each column is there once, with one value per row, not a list of values."""
     for column in (*ids, time):
         there = clicks.columns
         remedy = f"rename it: clicks.rename(columns={{'its name': {column!r}}})"
@@ -76,10 +76,10 @@ def require_columns(clicks: pd.DataFrame, ids: Sequence[str], time: str) -> None
 
 
 def _refuse_lists(clicks: pd.DataFrame, columns: Sequence[str], time: str) -> None:
-    """ClickLogError where a row holds a list: a session per row becomes a click per row."""
+    """ClickLogError if a row holds a list; the remedy turns a session per row into a click per row."""
     there = [column for column in columns if list(clicks.columns).count(column) == 1]
     found = [column for column in there if _holds_lists(clicks[column], (list, np.ndarray, set, pa.ListScalar))]
-    if found:  # ids may be tuples, but beside lists they are lists
+    if found:  # ids may be tuples, but beside lists, tuples count as lists
         found = [column for column in there if column in found or _holds_lists(clicks[column], tuple)]
     elif len(found := [column for column in there if _holds_lists(clicks[column], tuple)]) < 2:
         return
@@ -87,7 +87,7 @@ def _refuse_lists(clicks: pd.DataFrame, columns: Sequence[str], time: str) -> No
     lengths = np.array([[len(v) if hasattr(v, "__len__") else -1 for v in clicks[c].astype(object)] for c in found])
     for column, others in zip(found, lengths, strict=True):
         keep = " & ".join(f"(clicks[{c!r}].map(len) == clicks[{found[0]!r}].map(len))" for c in found[1:])
-        complaint = f"has another number of entries than {found[0]!r} of the same row"
+        complaint = f"does not have as many entries as {found[0]!r} in the same row"
         refuse(others != lengths[0], clicks[column], complaint, f"repair these rows, or clicks = clicks[{keep}]")
     explode = f"explode({found!r}, ignore_index=True)"
     remedies = [
@@ -95,8 +95,8 @@ def _refuse_lists(clicks: pd.DataFrame, columns: Sequence[str], time: str) -> No
         (f"clicks = clicks.astype(object).{explode}.infer_objects()", lambda: _exploded(clicks[found], found, object)),
     ]
     code = first_that_helps(remedies, len)
-    what = f"is no {'time' if found[0] == time else 'id'} here: it is a list, and the log has a session per row"
-    refuse(lengths[0] >= 0, first, what, code or "make a row of each entry")
+    what = f"is not {'a time' if found[0] == time else 'an id'} here: it is a list, and each row is a whole session"
+    refuse(lengths[0] >= 0, first, what, code or "give each entry a row of its own")
 
 
 def _exploded(lists: pd.DataFrame, columns: list[str], dtype: Any = None) -> pd.DataFrame:
@@ -116,7 +116,7 @@ def _holds_lists(column: pd.Series, kind: Any) -> bool:
 
 
 def decoded(column: pd.Series) -> pd.Series:
-    """The column, its values in a row of their own: not as codes of categories, nor sparse; the same if it is so."""
+    """The column with its values stored plainly, not as category codes or sparse; unchanged if they already are."""
     dtype = column.dtype
     if isinstance(dtype, np.dtype):
         return column

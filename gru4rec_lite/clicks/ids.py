@@ -1,4 +1,4 @@
-"""The ids of a click log: text or integers, which are sorted, and given back as they came; or why they are refused."""
+"""The ids of a click log: text or integers, sorted and returned as they came; or why they are refused."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def _missing_remedy(column: pd.Series) -> str:
 
 
 def _refuse_no_ids(given: pd.Series, column: pd.Series, found: str) -> None:
-    """ClickLogError about the first id that is neither text nor an integer, or not what the first one is."""
+    """ClickLogError about the first id that is neither text nor an integer, or of another kind than the first id."""
     values = column.astype(object)
     kind = str if isinstance(values.iloc[0], str) else numbers.Integral
     odd = np.array([isinstance(value, bool) or not isinstance(value, kind) for value in values])
     odd = odd if odd.any() else ~odd
-    complaint = f"is no id here ({found}): ids are all text or all integers"
+    complaint = f"is not an id here ({found}): ids are all text or all integers"
     exact = 2**24 if getattr(column.dtype, "itemsize", 8) < 8 else 2**53
     if found == "floating" and (np.abs(values.astype(np.float64)) >= exact).any():
-        lost = "is no id, and too large for a float: its last digits may be lost"
+        lost = "is not an id, and too large for a float: its last digits may be lost"
         remedy = f"read the column again as text, such as pandas.read_csv(…, dtype={{{given.name!r}: str}})"
         refuse(np.abs(values.astype(np.float64)) >= exact, given, lost, remedy)
     code = first_that_helps(_remedies(given, values, found), plain_ids)
@@ -59,7 +59,7 @@ def _refuse_no_ids(given: pd.Series, column: pd.Series, found: str) -> None:
 
 
 def _remedies(given: pd.Series, values: pd.Series, found: str) -> Iterator[Remedy]:
-    """What may make ids of the column, none of which makes one id of two."""
+    """Remedies that may turn the column into ids, none of which merges two ids into one."""
     at = f"clicks[{given.name!r}]"
     if not isinstance(given.dtype, np.dtype):
         at += ".astype(object)"
@@ -85,10 +85,10 @@ def _remedies(given: pd.Series, values: pd.Series, found: str) -> Iterator[Remed
 def _refuse_no_unicode(column: pd.Series) -> None:
     """ClickLogError about text that no file in UTF-8 can hold: a model that knows such an id could not be loaded."""
     if column.dtype != object and getattr(column.dtype, "storage", "pyarrow") != "python":
-        return  # what Arrow holds is UTF-8
+        return  # Arrow's text is always UTF-8
     try:
         "".join(value for value in column if isinstance(value, str)).encode()
     except UnicodeEncodeError:
         bad = [isinstance(v, str) and v.encode(errors="replace") != v.encode(errors="surrogatepass") for v in column]
         remedy = f"clicks[{column.name!r}].str.encode('utf-8', 'replace').str.decode('utf-8')"
-        refuse(bad, column, "is no Unicode text", remedy)
+        refuse(bad, column, "is not Unicode text", remedy)

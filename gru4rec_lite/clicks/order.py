@@ -1,14 +1,14 @@
-"""Rows of a long log put in order, and picked: a few plain passes over integers, in as little new memory as will do.
+"""Sort and pick the rows of a long log: a few plain passes over integers, with as little new memory as possible.
 
-The first touch of new memory costs as much as the work on it, hence the steps over ``BLOCK`` rows at a time and the
-results in the memory of an argument.
+Touching new memory for the first time costs as much as the work on it. Hence the loops over ``BLOCK`` rows at a time,
+and results that reuse the memory of an argument.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-BLOCK = 2**18  # rows: what stays in the processor's cache
+BLOCK = 2**18  # rows that fit into the processor's cache
 
 
 def in_order(group: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -32,7 +32,7 @@ def in_time(times: np.ndarray) -> np.ndarray:
 def _argsort(values: np.ndarray) -> np.ndarray:
     """``(n,)`` row numbers in order of int64 value, then row, in the memory of ``values``.
 
-    A value and its row make one integer, so that one plain sort does it: several times faster than a stable argsort.
+    A value and its row are packed into one integer, so that a plain sort is enough: several times faster than argsort.
     """
     n = len(values)
     bits = n.bit_length()
@@ -70,14 +70,14 @@ def squeeze(values: np.ndarray, good: np.ndarray) -> np.ndarray:
 
 
 def differ(values: np.ndarray) -> np.ndarray:
-    """``(n,)`` bool, whether a value is another than the one before it; the first one is."""
+    """``(n,)`` bool, whether a value differs from the one before it; True for the first."""
     result = np.ones(len(values), dtype=bool)
     np.not_equal(values[1:], values[:-1], out=result[1:])
     return result
 
 
 def repeated(group: np.ndarray, times: np.ndarray, what: np.ndarray) -> np.ndarray:
-    """``(n,)`` bool, whether a row is equal to one above it in all three; rows come in order of group, then time."""
+    """``(n,)`` bool, whether a row equals an earlier one in all three; rows are in order of group, then time."""
     result = np.zeros(len(group), dtype=bool)
     tied = ~(differ(group) | differ(times))
     if tied.any():

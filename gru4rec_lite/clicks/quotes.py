@@ -1,9 +1,9 @@
-"""Where a text file's quotation marks open and close, looked at before anything is trusted.
+"""Find where a text file's quotation marks open and close, before anything else is trusted.
 
-A value that begins with the mark ends at the next single one, and a delimiter or a line end must follow; inside, two
-marks are one. A mark elsewhere, as in ``12" mix``, is a letter. Readers of csv take a mark that is never closed for the
-begin of a value that swallows rows, so such a file is refused; and a line break inside marks is no end of a row, so
-such values are counted.
+A value that begins with a mark ends at the next single mark, which a delimiter or a line end must follow; inside, two
+marks stand for one. A mark elsewhere, as in ``12" mix``, is an ordinary character. In a csv reader, a mark that is
+never closed swallows the rows that follow, so such a file is refused. A line break inside marks does not end a row, so
+values with one are counted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ UNQUOTED = "if this file never quotes, read it with quote=None"
 
 @dataclass
 class Quotes:
-    """What was found: values that hold a line break, and the first of them."""
+    """What was found: values that hold a line break, and where the first one is."""
 
     n_broken: int = 0
     first: bytes = b""
@@ -34,14 +34,14 @@ class Quotes:
 
 
 def look(path: Path, quote: bytes, delimiter: bytes) -> Quotes:
-    """Look at every quotation mark of a file; ClickLogError where one is never closed, or text stands behind it."""
+    """Examine every quotation mark of a file; ClickLogError if one is never closed, or text follows a closing one."""
     found = Quotes()
-    text, begins = b"\n", -1  # a byte before the first one; ``begins``: where ``text`` begins in the file
+    text, begins = b"\n", -1  # an extra byte before the first; ``begins``: where ``text`` starts in the file
     due, more = 0, b""
     for block in raw.blocks(path):
         found.size += len(block)
         more += block
-        if len(more) < due:  # a value did not end: twice as much is looked at, or a long one would take forever
+        if len(more) < due:  # a value did not end: read twice as much, or a long one would take forever
             continue
         text, more = text + more, b""
         done = _walk(path, text, begins, quote, delimiter, found)
@@ -55,7 +55,7 @@ def look(path: Path, quote: bytes, delimiter: bytes) -> Quotes:
 
 
 def _walk(path: Path, text: bytes, begins: int, quote: bytes, delimiter: bytes, found: Quotes) -> int:
-    """How much of the text is understood; its first byte was looked at before."""
+    """How many bytes of the text are understood; the first byte was examined before."""
     if quote not in text:
         return len(text)
     lines = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
@@ -72,7 +72,7 @@ def _walk(path: Path, text: bytes, begins: int, quote: bytes, delimiter: bytes, 
         if not 0 <= end < len(text) - 1:
             return start
         if text[end + 1] not in separators:
-            _refuse(path, begins + start, text[start : end + 40], "closes a value, and text stands behind it", found)
+            _refuse(path, begins + start, text[start : end + 40], "closes a value, but text follows it", found)
         if breaks := LINE_ENDS.findall(text, start, end):
             if not found.n_broken:
                 found.first, found.row = text[start + 1 : end], _row(path, begins + start, 0)
@@ -83,7 +83,7 @@ def _walk(path: Path, text: bytes, begins: int, quote: bytes, delimiter: bytes, 
 
 
 def _is_plain(text: bytes, quote: bytes, delimiter: bytes) -> bool:
-    """Whether marks open and close by turns, each in its place, and no line ends between: the usual case, fast.
+    """Whether marks open and close alternately, each where it may, with no line end between: the usual case, fast.
 
     The text ends with a line end.
     """
@@ -99,7 +99,7 @@ def _is_plain(text: bytes, quote: bytes, delimiter: bytes) -> bool:
 
 
 def _row(path: Path, end: int, inside: int) -> int:
-    """The data row, counted from 1, in which this byte of the file stands; blank lines are none."""
+    """The data row, counted from 1, that holds this byte of the file; blank lines do not count."""
     row, begins, before = -inside, 0, b"\n"
     for block in raw.blocks(path):
         data = np.frombuffer(before + block[: end - begins], np.uint8)
@@ -113,7 +113,7 @@ def _row(path: Path, end: int, inside: int) -> int:
 
 def _refuse(path: Path, at: int, text: bytes, complaint: str, found: Quotes) -> None:
     row = _row(path, at, found.inside)
-    where = f"First bad row: {row} (data rows counted from 1)" if row > 0 else "It stands in the header"
+    where = f"First bad row: {row} (data rows counted from 1)" if row > 0 else "It is in the header"
     shown = text[:80].decode(errors="replace")
     raise ClickLogError(
         f"{path}: a quotation mark {complaint}: {shown!r}. {where}. Remedy: repair the row; {UNQUOTED}."

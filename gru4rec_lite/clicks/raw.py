@@ -1,4 +1,4 @@
-"""The bytes of a click log's file: unpacked, without a byte order mark, a block at a time."""
+"""The bytes of a click log's file: unpacked, without a byte order mark, one block at a time."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .refusals import ClickLogError
 TEXT = (".csv", ".tsv", ".txt", ".jsonl")
 KINDS = "a .csv, .tsv, .txt, .jsonl or .parquet file (text also as .gz or .zip), or a folder of .parquet parts"
 BOM = b"\xef\xbb\xbf"
-MAGIC = {b"\x1f\x8b": ".gz", b"PK\3\4": ".zip", b"PAR1": ".parquet"}  # first bytes -> the ending of such a file
-BLOCK = 2**20  # bytes; tests make it small, so that every odd place falls on a border
+MAGIC = {b"\x1f\x8b": ".gz", b"PK\3\4": ".zip", b"PAR1": ".parquet"}  # first bytes -> the file's proper ending
+BLOCK = 2**20  # bytes; tests make it small, so that block borders fall on every odd place
 
 
 def kind_of(path: Path) -> str:
-    """What kind of file this is, by the ending of what is packed in it; ValueError for a kind that is none."""
+    """The kind of a file, by the ending of its name or of what is packed in it; ValueError for any other kind."""
     kind = path.suffix.lower()
     if kind == ".parquet":
         return kind
@@ -27,24 +27,24 @@ def kind_of(path: Path) -> str:
     kinds = [Path(name).suffix.lower() for name in names]
     if len(names) == 1 and kinds[0] in TEXT:
         return kinds[0]
-    inside = "" if kind != ".zip" else f", and this one holds {', '.join(map(repr, names)) or 'no file'}"
+    inside = "" if kind != ".zip" else f", but this one holds {', '.join(map(repr, names)) or 'no file'}"
     raise ValueError(f"path={str(path)!r}: must be {KINDS}{inside}")
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """The bytes of a file of text, unpacked."""
+    """The bytes of a text file, unpacked."""
     kind = path.suffix.lower()
     if kind == ".zip":
         try:
             return zipfile.ZipFile(path).open(_members(path)[0])
-        except RuntimeError as error:  # a password, or a compression that Python does not know
-            remedy = "unpack it, and read the file that is in it"
+        except RuntimeError as error:  # a password, or a compression that Python lacks
+            remedy = "unpack it, and read the file inside"
             raise ClickLogError(f"{path} cannot be read: {error}. Remedy: {remedy}.") from error
     return pa.input_stream(path, compression="gzip" if kind == ".gz" else None)
 
 
 def remedy(path: Path) -> str:
-    """What to do about a file that cannot be read: give it the ending of what it is, if it has another's."""
+    """The remedy for a file that cannot be read: rename it if its ending does not match its content."""
     begin = b""
     if path.is_file():
         with path.open("rb") as file:
@@ -54,14 +54,14 @@ def remedy(path: Path) -> str:
     if kind == has or (not kind and has not in MAGIC.values()):
         return "repair the file, or save it again as UTF-8"
     if not kind:
-        return f"it is no {has} file; if it is text, let its name end so, such as in .csv"
+        return f"it is not a {has} file; if it is text, rename it accordingly, such as to .csv"
     if kind == ".zip":
-        return "it is a zip file: let its name end in .zip, or, if it is a workbook of Excel, save it as CSV in UTF-8"
-    return f"it is a {kind} file: let its name end so, such as in {'.csv.gz' if kind == '.gz' else kind}"
+        return "it is a zip file: rename it to end in .zip, or, if it is an Excel workbook, save it as CSV in UTF-8"
+    return f"it is a {kind} file: rename it accordingly, such as to {'.csv.gz' if kind == '.gz' else kind}"
 
 
 def blocks(path: Path, size: int | None = None) -> Iterator[bytes]:
-    """A file of text, unpacked, in blocks of ``size`` bytes, from behind its byte order mark on."""
+    """A text file, unpacked, in blocks of ``size`` bytes, without its byte order mark."""
     size = size or BLOCK
     with open_bytes(path) as stream:
         first = stream.read(max(size, len(BOM))).removeprefix(BOM)
@@ -72,7 +72,7 @@ def blocks(path: Path, size: int | None = None) -> Iterator[bytes]:
 
 
 def _members(path: Path) -> list[str]:
-    """The files in a zip, but for what a Mac adds to them."""
+    """The files in a zip, except those that a Mac adds."""
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     mac = [name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith(("._", ".DS_Store")) for name in names]

@@ -28,28 +28,28 @@ def read(
 ) -> pd.DataFrame:
     """A click log from a file: .csv, .tsv, .txt (delimiter , ; | or tab), .jsonl, .parquet, or a folder of .parquet.
 
-    Files of text may be packed as .gz or .zip. In a csv file a column of ids is integer when every id reads back as the
-    very same text, else it is text ("00123" stays "00123", and ids from 2^63 on stay text); an empty field is a missing
-    id, and a word such as NULL is an id, with a warning. Ids such as "7.0" stay text too, with a warning: they are not
-    the ids 7 of another file. Times are seconds, or dates and times of ISO 8601, such as 2014-04-07T10:51:09Z (with a
-    zone: converted to UTC) or 2014-04-07 10:51:09 UTC. Where the items are lists, a row is a session and becomes a row
-    for each click.
+    Text files may be packed as .gz or .zip. In a csv file, a column of ids is integer if every id reads back as exactly
+    the same text, else it is text ("00123" stays "00123", and ids from 2^63 on stay text); an empty field is a missing
+    id, and a word such as NULL is an id, with a warning. Ids such as "7.0" also stay text, with a warning: they are not
+    the ids 7 of another file. Times are seconds, or dates and times in ISO 8601, such as 2014-04-07T10:51:09Z (with a
+    zone: converted to UTC) or 2014-04-07 10:51:09 UTC. If the items are lists, each row is a session and becomes one
+    row per click.
 
-    Every row is read, or the file is refused: a quotation mark that is never closed, text behind a closing one, and a
-    row of another length are errors. Quoted values that hold a line break are right, and are counted in a warning.
+    Either every row is read, or the file is refused: a quotation mark that is never closed, text after a closing one,
+    and a row of another length are errors. Quoted values may hold a line break; a warning counts them.
 
     Args:
-        path: the file, in UTF-8, with a header line (.jsonl: an object a line); parts are read in order of name.
+        path: the file, in UTF-8, with a header line (.jsonl: one object per line); parts are read in order of name.
         session, item, time: the file's names of the three columns; they become SessionId, ItemId and Time.
-            ``session=None``: the file has no sessions yet, ``sessionise`` will make them. ``session=[...]``: several
-            columns name one, and are joined by "/" ("ann/3"; a "/" of their own becomes "\\/", and "\\" is doubled).
-            ``time=None``: clicks have no time but stand in order, and Time counts the rows: pauses and days then mean
-            nothing, so neither do ``sessionise`` and ``split_by_time``.
+            ``session=None``: the file has no sessions yet; ``sessionise`` will make them. ``session=[...]``: several
+            columns name a session, and are joined by "/" ("ann/3"; a "/" in a value becomes "\\/", and "\\" is
+            doubled). ``time=None``: clicks have no time but are in order, and Time counts the rows: pauses and days
+            then have no meaning, so do not use ``sessionise`` and ``split_by_time``.
         keep: names of further columns to carry along, such as the user's id; read like ids.
-        events: the name of the column that tells kinds of events, which becomes Event; ``{name: ["view", "cart"]}``
-            keeps these alone, and a printed line counts what was kept and what was left out.
+        events: the name of the column with the kind of event, which becomes Event; ``{name: ["view", "cart"]}`` keeps
+            only these kinds, and a printed line counts what was kept and what was left out.
         quote: the quotation mark; None for a file that never quotes.
-        unit: what a number in ``time`` counts: "s", "ms", "us" or "ns"; it becomes seconds.
+        unit: what numbers in ``time`` count: "s", "ms", "us" or "ns"; they become seconds.
 
     Raises:
         ClickLogError: there is no such file, a column is missing, a row cannot be used.
@@ -57,7 +57,7 @@ def read(
     path = as_path("path", path)
     _check_names(session, item, time, keep, events)
     require_that(
-        "quote", quote, quote is None or _is_mark(quote), "one ASCII character that no value is cut by, or None"
+        "quote", quote, quote is None or _is_mark(quote), "one ASCII character that is not a delimiter, or None"
     )
     require_one_of("unit", unit, UNITS)
     sessions = [] if session is None else [session] if isinstance(session, str) else list(session)
@@ -66,7 +66,7 @@ def read(
     new = [*COLUMNS[session is None :], *(["Event"] if event is not None else [])]
     given = {item, time, event, *(sessions if len(sessions) == 1 else ())}
     if (set(keep) - given) & set(new):
-        raise ValueError(f"{keep=}: must be names, but not {', '.join(new)}: those are given anew")
+        raise ValueError(f"{keep=}: must be names, but not {', '.join(new)}: read itself makes those columns")
     pairs = [*(("session", own) for own in sessions), ("item", item), ("time", time), ("events", event)]
     pairs += [("keep", own) for own in keep if len(sessions) < 2 or own not in sessions]
     wanted = [(own, argument) for argument, own in pairs if own is not None]
@@ -81,7 +81,7 @@ def read(
 
 
 def _joined(columns: list[pd.Series]) -> pd.Series:
-    """Ids of several columns as one text, from which they could be got again: different ones stay different."""
+    """Ids of several columns as one text, from which they could be recovered: different ids stay different."""
     if len(columns) == 1:
         return columns[0]
     parts = []

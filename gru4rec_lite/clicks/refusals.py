@@ -1,6 +1,6 @@
-"""How a click log is refused, or warned of: by column, first bad row, value, and a remedy that works when followed.
+"""How a click log is refused or warned about: by column, first bad row, value, and a remedy that works.
 
-A remedy is code, about the caller's ``clicks``. Where several may help, each is tried on the column at hand, and the
+A remedy is code that acts on the caller's ``clicks``. If several may help, each is tried on the column at hand, and the
 first that helps is named (``first_that_helps``).
 """
 
@@ -19,7 +19,7 @@ import pandas as pd
 from ..internal import caller
 
 FROM_FILE = "; from a file: clicks = pandas.read_csv(…) or read_parquet(…) first, every function takes such a frame"
-Remedy = tuple[str, Callable[[], Any]]  # code, and the same to be tried
+Remedy = tuple[str, Callable[[], Any]]  # code, and a function that tries it
 
 
 class ClickLogError(ValueError):
@@ -45,14 +45,14 @@ def require(column: str, columns: Iterable[Any], remedy: str) -> None:
 
 
 def refuse(bad: Any, column: pd.Series, complaint: str, remedy: str) -> None:
-    """ClickLogError about the first row of the column where ``bad`` is true, if there is one."""
+    """ClickLogError about the column's first row where ``bad`` is true, if there is one."""
     bad = np.asarray(bad, dtype=bool)
     if bad.any():
         raise ClickLogError(described(bad, column, complaint, remedy))
 
 
 def warn(bad: np.ndarray, column: pd.Series, complaint: str, remedy: str) -> None:
-    """UserWarning in the words of ``refuse``, at the line outside of this package that led here."""
+    """UserWarning worded like ``refuse``, at the caller's line outside this package."""
     caller.warn(described(bad, column, complaint, remedy))
 
 
@@ -69,16 +69,16 @@ def described(bad: np.ndarray, column: pd.Series, complaint: str, remedy: str) -
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a value stands for none; a list of values does not."""
+    """Whether a value is missing; a list of values is not."""
     return bool(pd.api.types.is_scalar(value) and pd.isna(value))
 
 
 def first_that_helps(remedies: Iterable[Remedy], accepts: Callable[[Any], Any]) -> str | None:
-    """The code of the first remedy whose result is accepted without a word; None where none helps."""
+    """The code of the first remedy whose result is accepted without a warning; None if none helps."""
     for code, attempt in remedies:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("error")  # such as that of a time zone which pandas does not know and leaves out
+                warnings.simplefilter("error")  # such as pandas' warning that it ignores an unknown time zone
                 result = attempt()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

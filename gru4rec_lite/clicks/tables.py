@@ -1,4 +1,4 @@
-"""Files whose columns have types: parquet, folders of its parts, and .jsonl; lists are unfolded.
+"""Files with typed columns: parquet, folders of parquet parts, and .jsonl; lists are unfolded.
 
 A session per row becomes a click per row.
 """
@@ -51,17 +51,17 @@ def _parts(folder: Path) -> list[Path]:
             f"path={str(folder)!r}; in a folder of parts all files end in .parquet"
             f"{nested if any(one.is_dir() for one in there) else ''}."
         )
-    there.sort(key=lambda one: one.name)  # part-1 and part-01 are one number, and a folder has no order of its own
+    there.sort(key=lambda one: one.name)  # part-1 and part-01 are the same number, and a folder has no order
     return sorted(there, key=lambda one: [(len(n), n) if n.isdigit() else (0, n) for n in _digits(one.name)])
 
 
 def _digits(name: str) -> list[str]:
-    """Text and numbers by turns, so that names are compared by the value of their numbers."""
+    """Text and numbers alternately, so that names are compared by the value of their numbers."""
     return [piece.lstrip("0") or "0" if piece.isdigit() else piece for piece in re.split(r"([0-9]+)", name)]
 
 
 def read_jsonl(path: Path, wanted: Wanted) -> pa.Table:
-    """The wanted fields of one JSON object a line; a list of objects, such as OTTO's events, is a session per row."""
+    """The wanted fields of one JSON object per line; a list of objects (OTTO's events) makes a row a session."""
     parts: list[pa.Table] = []
     schema: pa.Schema | None = None
     for piece in _whole_lines(path):
@@ -76,23 +76,23 @@ def read_jsonl(path: Path, wanted: Wanted) -> pa.Table:
 
 
 def _objects(path: Path, piece: bytes, schema: pa.Schema | None, before: int = 0) -> pa.Table:
-    """The rows of a piece; ``before``: how many rows the pieces before it have."""
+    """The rows of a piece; ``before``: the number of rows in the pieces before it."""
     parse = pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore" if schema else "infer")
     try:
         return pa.json.read_json(io.BytesIO(piece), pa.json.ReadOptions(block_size=len(piece) + 1), parse)
     except pa.ArrowInvalid as error:
         complaint, _, number = str(error).partition(" in row ")
-        where = f"First bad row: {before + int(number) + 1}" if number.isdigit() else f"It stands behind row {before}"
+        where = f"First bad row: {before + int(number) + 1}" if number.isdigit() else f"It is after row {before}"
         remedy = "repair the row, or save the file again as UTF-8"
         if "changed from" in complaint or "Failed to convert" in complaint:
-            remedy = "write the field alike in all rows: as text, as integers, or all with a decimal point"
+            remedy = "write the field the same way in all rows: as text, as integers, or all with a decimal point"
         raise ClickLogError(
             f"{path} cannot be read: {complaint.rstrip('.')}. {where} (data rows counted from 1). Remedy: {remedy}."
         ) from error
 
 
 def require_utf8(table: pa.Table) -> None:
-    """ClickLogError about text that is no UTF-8, which neither parquet nor .jsonl looks at."""
+    """ClickLogError about text that is not UTF-8, which readers of parquet and .jsonl do not check."""
     for name in table.column_names:
         column = table[name]
         if not is_text(column.type):
@@ -103,13 +103,13 @@ def require_utf8(table: pa.Table) -> None:
             texts = column.cast(pa.large_binary()).to_pylist()
             row = next(k for k, text in enumerate(texts) if text and text.decode(errors="ignore").encode() != text)
             raise ClickLogError(
-                f"Column {name!r}: {texts[row]!r} is no UTF-8. First bad row: {row + 1} (data rows counted from 1). "
+                f"Column {name!r}: {texts[row]!r} is not UTF-8. First bad row: {row + 1} (data rows counted from 1). "
                 "Remedy: save the file again as UTF-8."
             ) from error
 
 
 def _json_type(kind: pa.DataType) -> pa.DataType:
-    """What a field is read as: text that looks like a time stays text."""
+    """The type to read a field as: text that looks like a time stays text."""
     if pa.types.is_timestamp(kind) or pa.types.is_null(kind):
         return pa.string()
     if pa.types.is_list(kind):
@@ -120,7 +120,7 @@ def _json_type(kind: pa.DataType) -> pa.DataType:
 
 
 def _whole_lines(path: Path) -> Iterator[bytes]:
-    """A file in pieces of some 16 MB that end with a line."""
+    """A file in pieces of about 16 MB that end at a line end."""
     rest = b""
     for block in raw.blocks(path, 16 * raw.BLOCK):
         end = block.rfind(b"\n") + 1
@@ -132,11 +132,11 @@ def _whole_lines(path: Path) -> Iterator[bytes]:
         yield rest
 
 
-# --- columns inside of others
+# --- columns inside others
 
 
 def _places(schema: pa.Schema, wanted: Wanted) -> dict[str, str]:
-    """Each wanted column -> the file's column that it is in: itself, or a list of objects that has it as a field."""
+    """Each wanted column -> the file's column that holds it: itself, or a list of objects with it as a field."""
     inside = {
         field.name: [one.name for one in field.type.value_type]
         for field in schema
@@ -151,7 +151,7 @@ def _places(schema: pa.Schema, wanted: Wanted) -> dict[str, str]:
 
 
 def _fields(table: pa.Table, places: dict[str, str]) -> pa.Table:
-    """The columns by name, dictionaries and their like decoded, and lists of objects as lists of one field each."""
+    """The columns by name, with dictionaries and the like decoded, and lists of objects as lists of one field each."""
     columns = {}
     for name, place in places.items():
         column = table[place]
@@ -174,14 +174,14 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def _kind(kind: pa.DataType) -> str:
-    """Types that go together have one name."""
+    """A name for a type; types that may be mixed share one."""
     if _is_list(kind):
         return f"lists of {_kind(kind.value_type)}"
     return "integers" if pa.types.is_integer(kind) else "text" if str(kind) in ("string", "large_string") else str(kind)
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:
-    """The type that pandas reads right: text and dates, instead of dictionaries, views, bytes and days."""
+    """The type that pandas reads correctly: text and dates instead of dictionaries, views, bytes and days."""
     if _is_list(kind):
         return pa.list_(_plain_type(kind.value_type))
     if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
@@ -197,14 +197,14 @@ def _decoded(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
     kind = _plain_type(column.type)
     inner = kind.value_type if _is_list(kind) else kind
     if pa.types.is_nested(inner) and not _is_list(inner):
-        remedy = "name a field of it, or write the column anew as text, integers or times"
-        raise ClickLogError(f"Column {name!r} holds {column.type}, which is no id and no time. Remedy: {remedy}.")
+        remedy = "name a field of it, or write the column again as text, integers or times"
+        raise ClickLogError(f"Column {name!r} holds {column.type}, neither an id nor a time. Remedy: {remedy}.")
     try:
         return column if kind == column.type else column.cast(kind)
     except pa.ArrowException as error:
-        remedy = "write the column anew as text, integers or times"
+        remedy = "write the column again as text, integers or times"
         raise ClickLogError(
-            f"Column {name!r} holds {column.type}, which is no {kind}: {error}. Remedy: {remedy}."
+            f"Column {name!r} holds {column.type}, which is not a {kind}: {error}. Remedy: {remedy}."
         ) from error
 
 
@@ -212,9 +212,9 @@ def _decoded(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
 
 
 def unfold(table: pa.Table, wanted: Wanted, notes: list[str]) -> tuple[pa.Table, bool]:
-    """A click per row where the items are lists, and whether they were; rows without a click are noted.
+    """One click per row if the items are lists, and whether they were; rows without a click are noted.
 
-    A column of lists must have as many values as the row has items; another column's value is every click's.
+    A column of lists must have as many values as the row has items; any other value is repeated for every click.
     """
     lists = [name for name in table.column_names if _is_list(table[name].type)]
     items = next(name for name, argument in wanted.items() if argument == "item")
@@ -239,7 +239,7 @@ def unfold(table: pa.Table, wanted: Wanted, notes: list[str]) -> tuple[pa.Table,
             )
     if n_empty := int((lengths[items] == 0).sum()):
         notes.append(f"{n_empty:,} of {len(table):,} rows hold no click: their lists in {items!r} are empty")
-    parents = np.repeat(np.arange(len(table)), lengths[items])  # a missing list may hide values, which none counts
+    parents = np.repeat(np.arange(len(table)), lengths[items])  # a missing list may hide values, which do not count
     flat = {
         name: pc.list_flatten(table[name]) if name in lists else table[name].take(parents)
         for name in table.column_names

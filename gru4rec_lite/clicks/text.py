@@ -1,7 +1,7 @@
 """A csv, tsv or txt file as a table of text: every row that is in it, or a refusal.
 
-pyarrow does the parsing, since it reads on all cores. It cuts a file at line ends, so it may do so only where no line
-end stands inside quotes: ``quotes`` has looked at every quotation mark before.
+pyarrow does the parsing, since it reads on all cores. It cuts a file at line ends, which is right only where no line
+end is inside quotes: ``quotes`` has examined every quotation mark before.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ import pyarrow.csv
 from . import quotes, raw
 from .columns import ClickLogError, require
 
-LARGEST = 2**31 - 1  # bytes of a block, so of a row too
+LARGEST = 2**31 - 1  # bytes of a block, and so of a row
 
 
 def read_text(path: Path, wanted: dict[str, str], quote: str | None, notes: list[str]) -> pa.Table:
-    """Every wanted column as text, an empty field as missing; what is worth a word is added to ``notes``."""
+    """Every wanted column as text, an empty field as missing; anything worth a warning is added to ``notes``."""
     delimiter, size = _header(path, wanted, quote)
     mark = None if quote is None else quote.encode()
     found = quotes.Quotes() if mark is None else quotes.look(path, mark, delimiter.encode())
-    if found.returns:  # pyarrow loses the \n of a quoted \r\n when a block ends between them: one block for all
+    if found.returns:  # pyarrow loses the \n of a quoted \r\n when a block ends between them: use one block
         size = found.size + len(raw.BOM)
         if size > LARGEST:
-            remedy = "save it as parquet, or write its line breaks inside of quotes as \\n"
+            remedy = "save it as parquet, or write its line breaks inside quotes as \\n"
             raise ClickLogError(f"{path}: too large for quoted values with a carriage return. Remedy: {remedy}.")
     table = _parse(path, wanted, delimiter, quote, found.n_broken > 0, max(size, raw.BLOCK))
     if found.n_broken:
@@ -42,14 +42,14 @@ def read_text(path: Path, wanted: dict[str, str], quote: str | None, notes: list
 
 
 def _header(path: Path, wanted: dict[str, str], quote: str | None) -> tuple[str, int]:
-    """The delimiter, and in how many bytes the header ends for sure: pyarrow wants it in the first block."""
+    """The delimiter, and a number of bytes that surely holds the header: pyarrow wants it in the first block."""
     begin = next(raw.blocks(path, max(2**20, raw.BLOCK)), b"")
     text = begin.lstrip(b"\r\n")
     split = {delimiter: _names(text, delimiter, quote) for delimiter in _likely(path, text)}
     names = next((found for found in split.values() if set(wanted) <= set(found)), next(iter(split.values())))
-    if any("\0" in name or "\ufffd" in name for name in names):  # UTF-16, Latin-1, or no text at all
+    if any("\0" in name or "\ufffd" in name for name in names):  # UTF-16, Latin-1, or not text at all
         remedy = raw.remedy(path).removeprefix("repair the file, or ")
-        raise ClickLogError(f"{path} cannot be read: its first line is no UTF-8. Remedy: {remedy}.")
+        raise ClickLogError(f"{path} cannot be read: its first line is not UTF-8. Remedy: {remedy}.")
     if text and not any(split.values()):
         shown = text[:80].decode(errors="replace")
         remedy = f"name the columns in the first line; {quotes.UNQUOTED}"
@@ -60,22 +60,22 @@ def _header(path: Path, wanted: dict[str, str], quote: str | None) -> tuple[str,
             remedy = "give each column a name of its own in the first line of the file"
         require(column, names, remedy)
     delimiter = next(one for one in split if split[one] is names)
-    size = sum(2 * len(name.encode()) + 3 for name in names)  # each letter a quote that is doubled, in quotes
+    size = sum(2 * len(name.encode()) + 3 for name in names)  # at worst all doubled quotes, in quotes
     return delimiter, len(raw.BOM) + len(begin) - len(text) + size
 
 
 def _likely(path: Path, text: bytes) -> list[str]:
-    """Delimiters, the likeliest first: the one that stands most often in the first line."""
+    """Delimiters, the likeliest first: the one that occurs most often in the first line."""
     line = quotes.LINE_ENDS.split(text, maxsplit=1)[0]
     return sorted("\t,;|" if ".tsv" in path.name.lower() else ",\t;|", key=lambda one: -line.count(one.encode()))
 
 
 def _names(text: bytes, delimiter: str, quote: str | None) -> list[str]:
-    lines = io.StringIO(text.decode(errors="replace"), newline="")  # which leaves line ends as they are
+    lines = io.StringIO(text.decode(errors="replace"), newline="")  # keeps line ends as they are
     kind: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if quote is None else {"quotechar": quote}
     try:
         return next(csv.reader(lines, delimiter=delimiter, **kind), [])
-    except csv.Error:  # longer than the reader takes a name to be
+    except csv.Error:  # longer than the reader allows a name to be
         return []
 
 

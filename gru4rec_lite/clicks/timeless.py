@@ -1,4 +1,4 @@
-"""Columns that hold no times: what they hold instead, and the code by which they become times."""
+"""Columns that do not hold times: what they hold instead, and the code that turns them into times."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from .refusals import FROM_FILE, ClickLogError, Remedy, described, first_that_he
 DATE_FORMATS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S", 17: "%Y%m%d%H%M%S%f"}
 REREAD = "read the column again from where it is still whole, such as pandas.read_csv(…, dtype={{{!r}: {!r}}})"
 UNITS = ((1e14, "milliseconds", 10**3), (1e17, "microseconds", 10**6), (np.inf, "nanoseconds", 10**9))
-LATEST = 1e11  # seconds, in the year 5138; milliseconds of today are 1.7e12
+LATEST = 1e11  # seconds: in the year 5138; today in milliseconds is 1.7e12
 TIME_OF_DAY = r"\s*\d{1,2}:\d\d(:\d\d(\.\d+)?)?\s*"
 
 
 def unit_of(amount: float) -> tuple[float, str, int]:
-    """The largest amount, the name and the parts of a second of the unit in which so large an amount may be a time."""
+    """The unit in which an amount this large may be a time: its largest amount, name, and parts per second."""
     return next(unit for unit in UNITS if amount <= unit[0])
 
 
 def as_objects(column: pd.Series) -> pd.Series:
-    """The column's values as Python has them."""
+    """The column's values as Python objects."""
     try:
         return column.astype(object)
-    except NotImplementedError:  # pandas holds some types of Arrow that it cannot do anything with
+    except NotImplementedError:  # pandas can hold some Arrow types that it can do nothing with
         return pd.Series(column.array.__arrow_array__().to_pylist(), index=column.index, name=column.name, dtype=object)
 
 
 def dates_as_numbers(values: np.ndarray, digits: int, scale: int = 1) -> np.ndarray:
-    """``(n,)`` bool, whether the whole part of ``value * scale`` is a date from 1900 to 2199, in so many digits."""
+    """``(n,)`` bool, whether the whole part of ``value * scale`` is a date from 1900 to 2199 in ``digits`` digits."""
     inside = (values * float(scale) >= 1.9 * 10.0 ** (digits - 1)) & (
         values * float(scale) < 2.2 * 10.0 ** (digits - 1)
     )
@@ -49,12 +49,12 @@ def dates_as_numbers(values: np.ndarray, digits: int, scale: int = 1) -> np.ndar
 
 
 def refuse_timeless(column: pd.Series, plain: pd.Series, accepts: Callable[[Any], Any]) -> NoReturn:
-    """ClickLogError about the first value that is no time, with code that makes times of the column.
+    """ClickLogError about the first value that is not a time, with code that turns the column into times.
 
     Args:
         column: as the caller has it.
         plain: the same, decoded.
-        accepts: raises where a column is still none of times.
+        accepts: raises an error if a column still does not hold times.
     """
     values = as_objects(plain)
     missing = np.array([is_missing(value) for value in values])
@@ -63,7 +63,7 @@ def refuse_timeless(column: pd.Series, plain: pd.Series, accepts: Callable[[Any]
     refuse(missing, column, "is not a time", f"drop these rows, or repair them: {_dropped(column)}")
     now = values.map(lambda value: isinstance(value, str) and value.strip().lower() in ("now", "today")).to_numpy(bool)
     if not values[~now].map(lambda value: isinstance(value, str) and re.search(r"\d", value) is None).any():
-        words = sorted(set(values[now]))  # which pandas takes for the time at which it reads them
+        words = sorted(set(values[now]))  # pandas reads these as the current time
         drop = f"clicks = clicks[~clicks[{column.name!r}].astype(object).isin({words!r})]"
         remedy = by_order(column) if now.all() else f"drop these rows, or repair them: {drop}"
         refuse(now, column, "is not a time", remedy)
@@ -89,7 +89,7 @@ def refuse_timeless(column: pd.Series, plain: pd.Series, accepts: Callable[[Any]
 
 
 def by_order(column: pd.Series) -> str:
-    """What to do where no row has a time."""
+    """The remedy if no row has a time."""
     code = f"clicks[{column.name!r}] = range(len(clicks))"
     return f"another column, if it holds the times; or, if the rows stand in order of time, {code}"
 
@@ -99,7 +99,7 @@ def _dropped(column: pd.Series) -> str:
 
 
 def _remedies(column: pd.Series, plain: pd.Series, values: pd.Series) -> Iterator[Remedy]:
-    """What may make times of the column, the surest first."""
+    """Remedies that may turn the column into times, the safest first."""
     at, kind = f"clicks[{column.name!r}]", pd.api.types.infer_dtype(values)
     arrow = plain.dtype.pyarrow_dtype if isinstance(plain.dtype, pd.ArrowDtype) else None
     if isinstance(column.dtype, pd.CategoricalDtype) or (arrow is not None and plain is not column):
@@ -154,7 +154,7 @@ def _of_a_day(at: str) -> str:
 
 
 def _of_text(at: str, text: pd.Series) -> Iterator[Remedy]:
-    """What may make times of text."""
+    """Remedies that may turn text into times."""
     if text.str.fullmatch(TIME_OF_DAY).all():
         whole = text.str.fullmatch(r"\s*\d+:\d\d\s*").any()
         more = " + ':00'" if whole else ""
@@ -197,12 +197,12 @@ def _date_forms(amounts: pd.Series) -> list[str]:
 
 
 def _orders(text: pd.Series) -> list[tuple[str, str]]:
-    """How dates such as 07/04/2014 may be read: options of pandas.to_datetime, and what to say of them."""
+    """How dates such as 07/04/2014 may be read: options of pandas.to_datetime, and the words to put before them."""
     start = text.astype(object).str.extract(r"^\s*(\d{1,2})[./-](\d{1,2})[./-]").astype(float)
     if start.isna().all(axis=None):
         return [("", "")]
     if start.isna().any(axis=None):
-        return []  # some rows begin with the year: a rule for these would turn those round
+        return []  # some rows begin with the year: a rule for the others would misread those
     day_first, month_first = (start[1] <= 12).all(), (start[0] <= 12).all()
     if day_first and month_first:
         return [(", dayfirst=True", "if the day stands first (without dayfirst=True if the month does): ")]
@@ -210,7 +210,7 @@ def _orders(text: pd.Series) -> list[tuple[str, str]]:
 
 
 def _half(column: pd.Series, values: pd.Series, accepts: Callable[[Any], Any]) -> str | None:
-    """Code that keeps the rows that can be read; None where too few can."""
+    """Code that keeps the rows that can be read; None if too few can."""
     at = f"clicks[{column.name!r}].astype(object)"
     text = values.map(lambda value: value if isinstance(value, str | datetime.date) else None)
     amounts = values.map(lambda value: None if isinstance(value, bool | np.bool_) else value)
@@ -228,7 +228,7 @@ def _half(column: pd.Series, values: pd.Series, accepts: Callable[[Any], Any]) -
 
     def accepts_half(times: pd.Series) -> None:
         if 2 * times.notna().sum() < len(times) or times.isna().all():
-            raise ClickLogError("most rows are lost")
+            raise ClickLogError("most rows would be lost")
         accepts(times.dropna())
 
     found = first_that_helps(readings, accepts_half)

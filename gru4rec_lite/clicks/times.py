@@ -1,8 +1,9 @@
-"""The times of a click log in seconds; or why they are refused, or warned of.
+"""The times of a click log in seconds; or why they are refused or warned about.
 
-Refused is what cannot be seconds or datetimes: text, milliseconds, dates written as numbers (20141030), floats too
-coarse to tell one second from the next. What may be right and hardly is, such as one click decades away, is warned of.
-How a column of another kind becomes one of times is in `timeless`.
+Values that cannot be seconds or datetimes are refused: text, milliseconds, dates written as numbers (20141030), floats
+too coarse to tell one second from the next. Values that are possible but unlikely, such as one click decades away, get
+a warning.
+`timeless` turns columns of other kinds into times.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ DAY, YEAR = 86_400, 31_556_952
 def seconds(column: pd.Series) -> np.ndarray:
     """``(n,)`` float64 seconds from a column of datetimes (since 1970, a zone converted to UTC) or of seconds.
 
-    Dates are midnight UTC. A warning names the first time that lies ten years or more from most others, times that all
-    have the gaps of a number with too few digits, and times that are the days of a sheet of Excel.
+    Dates are midnight UTC. A warning names the first time that is ten years or more away from most others, times whose
+    gaps all look like those of a number with too few digits, and times that are days of an Excel sheet.
 
-    Raises ClickLogError for text, for a missing time, for float32 and float16 where they are coarser than a second, for
+    Raises ClickLogError for text, for a missing time, for float32 and float16 if they are coarser than a second, for
     dates written as numbers (20141030, 20141030101112), and for numbers beyond 1e11 (the year 5138), since those are
     milliseconds.
     """
@@ -38,16 +39,16 @@ def seconds(column: pd.Series) -> np.ndarray:
 
 
 def clock(column: pd.Series, is_log: bool = True, warns: bool = True) -> np.ndarray:
-    """``seconds``, but int64 and the column's own memory where it holds such.
+    """``seconds``, but int64 in the column's own memory if that is what it holds.
 
     Args:
         column: datetimes, or numbers of seconds.
-        is_log: whether these are the times of a whole log; a few clicks may lie in one minute of a clock of one's own
-            that reads like 20141030.
+        is_log: whether these are the times of a whole log; a few clicks may lie within one minute of somebody's own
+            clock that reads like 20141030.
         warns: whether to warn.
     """
     plain = decoded(column)
-    if plain.dtype == object and pd.api.types.infer_dtype(plain, skipna=False) == "date":  # or dates and datetimes
+    if plain.dtype == object and pd.api.types.infer_dtype(plain, skipna=False) == "date":  # or also datetimes
         is_date = {type(value) for value in plain} == {datetime.date}
         plain = pd.Series(plain.to_numpy().astype("datetime64[s]"), name=plain.name) if is_date else plain
     if plain.dtype.kind == "M":
@@ -67,7 +68,7 @@ def _since_1970(column: pd.Series, plain: pd.Series) -> np.ndarray:
     _refuse_missing(column, plain.isna().to_numpy())
     times = pd.DatetimeIndex(plain)
     times = times if times.tz is None else times.tz_convert(None)
-    ticks = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[times.unit]  # a second
+    ticks = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[times.unit]  # per second
     most = min(LATEST * ticks, 2.0**63)
     stamps = times.asi8
     if len(stamps) and (stamps.min() < -most or stamps.max() > most):
@@ -83,7 +84,7 @@ def _is_decimal(dtype: Any) -> bool:
 
 
 def _amounts(column: pd.Series, plain: pd.Series, is_log: bool) -> np.ndarray:
-    """The column of numbers as seconds, unless they are something else."""
+    """A column of numbers as seconds; ClickLogError if they are something else."""
     name, dtype = column.name, plain.dtype
     if _is_decimal(dtype):
         _refuse_missing(column, plain.isna().to_numpy())
@@ -120,7 +121,7 @@ def _amounts(column: pd.Series, plain: pd.Series, is_log: bool) -> np.ndarray:
 
 
 def _refuse_dates(column: pd.Series, values: np.ndarray, is_log: bool) -> None:
-    """ClickLogError where most of the numbers are dates: 20141030 is no second of 1970."""
+    """ClickLogError if most of the numbers are dates: 20141030 is not a second in 1970."""
     name = column.name
     some = values[:: max(1, len(values) // 1000)]
     for scale in (1, 1000):
@@ -144,7 +145,7 @@ def _refuse_dates(column: pd.Series, values: np.ndarray, is_log: bool) -> None:
 
 
 def _fails(values: np.ndarray, scale: int, form: str) -> bool:
-    """Whether a number is no date of the calendar, such as 31 February."""
+    """Whether some number is not a date in the calendar, such as 31 February."""
     texts = (
         pd.Series((np.unique(values) * scale).round() if scale > 1 else np.unique(values)).astype("int64").astype(str)
     )
@@ -152,7 +153,7 @@ def _fails(values: np.ndarray, scale: int, form: str) -> bool:
 
 
 def _drop(bad: np.ndarray, column: pd.Series, code: str) -> str:
-    """What to do about rows without a time: drop them, unless none would be left."""
+    """The remedy for rows without a time: drop them, unless no row would be left."""
     return by_order(column) if bad.all() else f"drop these rows, or repair them: clicks = clicks{code}"
 
 
@@ -161,7 +162,7 @@ def _refuse_missing(column: pd.Series, missing: np.ndarray) -> None:
 
 
 def _warn_of_distant(column: pd.Series, plain: pd.Series, values: np.ndarray) -> None:
-    """UserWarning where clicks are ten years or more from most others, and where a log spans sixty years."""
+    """UserWarning if clicks are ten years or more away from most others, or if a log spans sixty years."""
     name, low, high = column.name, float(values.min()), float(values.max())
     kind = plain.dtype
     if kind.kind == "i" and kind.itemsize < 8:
@@ -188,11 +189,11 @@ def _warn_of_distant(column: pd.Series, plain: pd.Series, values: np.ndarray) ->
 
 
 def _warn_of_coarse(column: pd.Series, values: np.ndarray) -> None:
-    """UserWarning where Unix times are all such as float32 can hold, or six digits: they were rounded before."""
+    """UserWarning if all Unix times fit float32, or six digits: they were rounded earlier."""
     some = values[:1000]
     if np.abs(some).max() < 2**29 or not (_is_float32(some) or (some % 1000 == 0).all()):
         return
-    if len(np.unique(values)) < 8 or not (values % DAY).any():  # a few times may be so by chance, and days are so
+    if len(np.unique(values)) < 8 or not (values % DAY).any():  # true of a few times by chance, and of days always
         return
     if _is_float32(values):
         how = f"as float32 has them, {np.spacing(np.float32(np.abs(values).max())):g} s apart"
@@ -205,7 +206,7 @@ def _warn_of_coarse(column: pd.Series, values: np.ndarray) -> None:
 
 
 def _warn_of_days(column: pd.Series, values: np.ndarray) -> None:
-    """UserWarning where numbers are days, as in a sheet of Excel: whole seconds of days, and no seconds."""
+    """UserWarning if numbers are days, as in an Excel sheet: whole seconds if they count days, but not as seconds."""
     if values.dtype.kind != "f" or values.min() < 25_000 or values.max() > 75_000:  # 1968 to 2105
         return
     odd = np.abs(values * 1000 - np.rint(values * 1000)) > 1e-3

@@ -20,10 +20,10 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def to_pandas(column: pa.ChunkedArray, name: str = "") -> pd.Series:
-    """The column as pandas has it, text in one piece, and integers as such beside missing ones."""
+    """The column in pandas, with text in one piece, and integers still integers beside missing values."""
     if is_text(column.type):
         column = pa.chunked_array([in_one_piece(column.cast(pa.large_string()))])
-    elif pa.types.is_integer(column.type) and column.null_count:  # as floats, integers from 2^53 on are others
+    elif pa.types.is_integer(column.type) and column.null_count:  # floats would change integers from 2^53 on
         kind = str(column.type)
         dtype = pd.api.types.pandas_dtype(kind.replace("uint", "UInt").replace("int", "Int"))
         return pa.table({name: column}).to_pandas(ignore_metadata=True, types_mapper=lambda _: dtype)[name]
@@ -31,16 +31,16 @@ def to_pandas(column: pa.ChunkedArray, name: str = "") -> pd.Series:
 
 
 def parse_ids(text: pa.ChunkedArray, name: str) -> pd.Series:
-    """Integers where every one reads back as the very same text, else the text: "007" is not 7."""
+    """Integers if every one reads back as exactly the same text, else the text: "007" is not 7."""
     integers = _integers(text, exact=True)
     return to_pandas(text, name) if integers is None else pd.Series(integers, name=name, copy=False)
 
 
 def note_floats(ids: pd.Series, becomes: str, notes: list[str]) -> None:
-    """A program that takes integers for floats writes 7 as "7.0", which is not the id 7 of another file."""
+    """Warn of ids such as "7.0", written by a program that took integers for floats: not the id 7 of another file."""
     some = "" if ids.dtype.kind in "iu" or len(ids) == 0 else ids.iloc[0]
     if isinstance(some, str) and some.endswith(".0") and ids.str.fullmatch(r"-?\d+\.0").all():
-        fits = ids.str.len().max() <= 20  # 18 digits, which 64 bits hold
+        fits = ids.str.len().max() <= 20  # 18 digits, which fit into 64 bits
         notes.append(
             f"Column {ids.name!r}: its ids are text such as {some!r}, which is not the id {some.removesuffix('.0')!r}. "
             f'If they were integers once: clicks[{becomes!r}] = clicks[{becomes!r}].str.removesuffix(".0")'
@@ -49,13 +49,13 @@ def note_floats(ids: pd.Series, becomes: str, notes: list[str]) -> None:
 
 
 def note_missing(ids: pd.Series, becomes: str | None, notes: list[str], any_text: bool = True) -> None:
-    """A program that writes NULL for a missing id makes one session, user or item of all that have none.
+    """Warn of words such as NULL for a missing id, which merge all rows without one into one session, user or item.
 
     Args:
         ids: the column.
-        becomes: its name in the log; None if several columns make one of the log.
+        becomes: its name in the log; None if several columns are joined into one.
         notes: where the warning goes.
-        any_text: whether to warn beside other text, too, and not only beside integers.
+        any_text: whether to warn beside any text, not only beside integers.
     """
     if not isinstance(ids.dtype, pd.StringDtype):
         return
@@ -67,13 +67,13 @@ def note_missing(ids: pd.Series, becomes: str | None, notes: list[str], any_text
     are_integers = len(rest) > 0 and rest.str.fullmatch(r"-?(?:0|[1-9]\d{0,17})").all()
     if not (any_text or are_integers):
         return
-    code = f"; if they stand for none: clicks = clicks[~clicks[{becomes!r}].isin({words!r})]" if becomes else ""
+    code = f"; if they stand for missing ids: clicks = clicks[~clicks[{becomes!r}].isin({words!r})]" if becomes else ""
     if becomes and are_integers:
-        code += f"; and, as the others are integers: clicks[{becomes!r}] = clicks[{becomes!r}].astype('int64')"
+        code += f"; and, since the others are integers: clicks[{becomes!r}] = clicks[{becomes!r}].astype('int64')"
     notes.append(
-        f"Column {ids.name!r}: {absent.sum():,} of {len(ids):,} ids are {', '.join(map(repr, words))}, as some "
-        f"programs write what is missing; first in row {row + 1} (data rows counted from 1). Here they are ids like "
-        f"others{code}"
+        f"Column {ids.name!r}: {absent.sum():,} of {len(ids):,} ids are {', '.join(map(repr, words))}, which some "
+        f"programs write for a missing one; first in row {row + 1} (data rows counted from 1). Here they are ids like "
+        f"any other{code}"
     )
 
 
@@ -86,7 +86,7 @@ def parse_times(column: pa.ChunkedArray, name: str, unit: str, notes: list[str])
         return times
     if times.dtype.kind not in "iuf":
         kind = "dates" if times.dtype.kind == "M" else column.type
-        raise ClickLogError(f"Column {name!r} holds {kind}, which {unit=} says nothing about. Remedy: unit='s'.")
+        raise ClickLogError(f"Column {name!r} holds {kind}, to which {unit=} does not apply. Remedy: unit='s'.")
     if times.dtype.kind == "f" and times.dtype.itemsize < 8:
         largest = times.abs().max()
         apart = float(np.spacing(largest)) / UNITS[unit]
@@ -99,7 +99,7 @@ def parse_times(column: pa.ChunkedArray, name: str, unit: str, notes: list[str])
 
 
 def _integers(text: pa.ChunkedArray, exact: bool) -> np.ndarray | pd.arrays.IntegerArray | None:
-    """``(n,)`` in 64 bits, with a place for missing ones; None unless all are integers (exact: and nothing else)."""
+    """``(n,)`` 64-bit integers, possibly missing; None unless all texts are integers (exact: written as such)."""
     found, done = np.empty(len(text), dtype=np.int64), 0
     for piece in text.chunks:  # small enough for the processor's cache
         try:
@@ -109,10 +109,10 @@ def _integers(text: pa.ChunkedArray, exact: bool) -> np.ndarray | pd.arrays.Inte
         if exact and not integers.cast(piece.type).equals(piece):
             return None
         if not exact and pc.any(pc.match_substring(piece, "x", ignore_case=True)).as_py():
-            return None  # 0x10 is no time
+            return None  # 0x10 is not a time
         found[done : done + len(piece)] = integers.fill_null(0).to_numpy(zero_copy_only=False)
         done += len(piece)
-    missing = text.is_null().to_numpy() if text.null_count else None  # as floats, integers from 2^53 on are others
+    missing = text.is_null().to_numpy() if text.null_count else None  # floats would change integers from 2^53 on
     return found if missing is None else pd.arrays.IntegerArray(found, missing)
 
 
@@ -135,9 +135,9 @@ def _from_text(column: pa.ChunkedArray, name: str, notes: list[str]) -> pd.Serie
 
 
 def _mixed(plain: pd.Series, shown: pd.Series, notes: list[str]) -> pd.Series:
-    """Dates of several forms; refused where some rows are no time, or another kind of time."""
+    """Dates in several forms; refused if some rows are not a time, or another kind of time."""
     amounts = pd.to_numeric(plain, errors="coerce")
-    written = amounts.isna() & plain.str.contains(r"\d")  # to pandas, "now" and "today" are times
+    written = amounts.isna() & plain.str.contains(r"\d")  # pandas would read "now" and "today" as times
     dates = pd.to_datetime(plain.where(written), format="ISO8601", utc=True, errors="coerce")
     dates = dates.dt.tz_localize(None)  # 1396 among dates is a number, not a year
     no_time = "is neither an ISO 8601 time (2014-04-07 10:51:09) nor a number of seconds"
@@ -152,13 +152,13 @@ def _mixed(plain: pd.Series, shown: pd.Series, notes: list[str]) -> pd.Series:
             notes.append(
                 f"Column {shown.name!r}: {bare.sum():,} of {len(bare):,} times have no zone and are taken for UTC; "
                 f"first: {shown[row]!r} in row {row + 1} (data rows counted from 1). If they are of another zone, the "
-                "order of clicks is wrong: write the zone behind them, such as 2014-04-07 10:51:09+02:00"
+                "order of clicks is wrong: write the zone after them, such as 2014-04-07 10:51:09+02:00"
             )
     return most.rename(shown.name)
 
 
 def _note_rounded(text: pa.ChunkedArray, name: str, notes: list[str]) -> None:
-    """1.39644e+09 was rounded to hours when it was written: clicks that lie closer have lost their order."""
+    """Warn of times such as 1.39644e+09, rounded to hours when written: closer clicks have lost their order."""
     parts = pc.extract_regex(text, r"^[-+]?\d(?:\.(?P<digits>\d*))?[eE]\+?(?P<exponent>\d+)$").combine_chunks()
     if len(text) == 0 or parts.null_count:
         return

@@ -1,9 +1,9 @@
 """Public data sets by name: where they come from, under which licence, and how they become a click log.
 
-A file is looked for in ``$GRU4REC_LITE_DATA/<name>/`` (used in place, never copied), then in the user's cache, and is
-otherwise downloaded from its publisher into that cache, where the publisher gives it without a login and its hash is
-known; other files are placed by hand. A file that is not the publisher's is neither used nor overwritten: its hash is
-checked each time or, where none is known, its form and the number of its clicks. ``GRU4REC_LITE_OFFLINE=1`` forbids
+A file is looked for in ``$GRU4REC_LITE_DATA/<name>/`` (used in place, never copied), then in the user's cache.
+Otherwise it is downloaded from its publisher into that cache, if the publisher offers it without a login and its hash
+is known; other files are placed by hand. A file that is not the publisher's is neither used nor overwritten: its hash
+is checked each time or, if none is known, its form and its number of clicks. ``GRU4REC_LITE_OFFLINE=1`` forbids
 downloads.
 """
 
@@ -28,15 +28,15 @@ from .registry import REGISTRY, DataSet
 
 
 class DatasetUnavailable(RuntimeError):
-    """Data that cannot be had here: says why, where they come from, the licence, how to place the file by hand."""
+    """Data that is unavailable here: says why, where it comes from, its licence, and how to place the file by hand."""
 
 
 def load(name: str) -> pd.DataFrame:
-    """The click log of that name, as published: columns SessionId, ItemId, Time; nothing is filtered.
+    """The click log of this name, as published: columns SessionId, ItemId, Time; nothing is filtered.
 
     Raises:
         ValueError: there is no data set of that name.
-        DatasetUnavailable: its file is not here and cannot be downloaded, or is another one than the publisher's.
+        DatasetUnavailable: its file is not here and cannot be downloaded, or differs from the publisher's.
     """
     require_one_of("name", name, REGISTRY)
     entry = REGISTRY[name]
@@ -58,9 +58,9 @@ def published_split(name: str, log: pd.DataFrame) -> tuple[pd.DataFrame, pd.Data
     """(train, test) exactly as the paper has it, filters included; only for ``"yoochoose"``, the paper's RSC15.
 
     Sessions of one click are dropped, then items with fewer than 5 clicks, then sessions of one click again: once each,
-    before the split. Test are the sessions whose last click is in the last day (86,400 s) of what is left, train all
-    others. Test clicks on items that train lacks are dropped, and test sessions left with one click. Immediate repeats
-    stay. On the whole log: 7,966,257 sessions, 31,637,239 clicks, 37,483 items; test 15,324 and 71,222.
+    before the split. Test holds the sessions whose last click is in the last day (86,400 s) of what is left, train all
+    others. Test clicks on items that train lacks are dropped, then test sessions left with one click. Immediate repeats
+    stay. On the whole log: 7,966,257 sessions, 31,637,239 clicks, 37,483 items; test 15,324 sessions, 71,222 clicks.
 
     `clicks.split_by_time` and `clicks.prepare` are stricter: a session across the cut goes to neither side, support is
     counted in train alone, and filters are repeated until nothing changes.
@@ -73,7 +73,7 @@ def published_split(name: str, log: pd.DataFrame) -> tuple[pd.DataFrame, pd.Data
     (session, session_ids), (item, item_ids) = columns.numbered(frame["SessionId"]), columns.numbered(frame["ItemId"])
 
     def often(ids: np.ndarray, rows: np.ndarray, least: int) -> np.ndarray:
-        """Those of the rows whose id has at least so many of them."""
+        """The rows whose id occurs in at least ``least`` of them."""
         return rows & (np.bincount(ids[rows], minlength=ids.max() + 1) >= least)[ids]
 
     kept = often(session, np.ones(len(frame), dtype=bool), 2)
@@ -96,7 +96,7 @@ def published_split(name: str, log: pd.DataFrame) -> tuple[pd.DataFrame, pd.Data
 
 
 def for_reading(name: str) -> pd.DataFrame:
-    """For chapters: the click log of that name or, where it cannot be had, the toyshop's with a box that says so."""
+    """For chapters: the click log of this name or, if it is unavailable, the toyshop's with a box that says so."""
     try:
         return load(name)
     except DatasetUnavailable as reason:
@@ -105,8 +105,8 @@ def for_reading(name: str) -> pd.DataFrame:
 
 
 def available() -> pd.DataFrame:
-    """The data sets there are, one a row: name, size before filtering, whether it is here already, how to get it,
-    licence, source, the file's columns, and the preprocessing and split that published figures stand on.
+    """The known data sets, one per row: name, size before filtering, whether it is here already, how to get it,
+    licence, source, the file's columns, and the preprocessing and split behind published figures.
     """
     names = ("name", "clicks", "sessions", "items", "get", "licence", "url", "columns", "preprocessing", "split")
     rows = [{name: getattr(entry, name) for name in names} for entry in REGISTRY.values()]
@@ -123,7 +123,7 @@ def folder() -> Path:
 
 
 def _find(entry: DataSet, file: str) -> Path:
-    """A file of the data set, its hash checked if it is known; downloaded if it is in none of its places and can be."""
+    """A file of the data set, its hash checked if known; downloaded if it is missing and that is possible."""
     for place in entry.places(file):
         if place.is_file():
             with place.open("rb") as opened:
@@ -151,7 +151,7 @@ def _pieces(entry: DataSet) -> Iterator[bytes]:
     import requests
     from tqdm.auto import tqdm
 
-    hide, digest = bool(os.environ.get("TQDM_DISABLE")), hashlib.sha256()  # tqdm.auto forgets its switch in a notebook
+    hide, digest = bool(os.environ.get("TQDM_DISABLE")), hashlib.sha256()  # tqdm.auto ignores it in a notebook
     try:
         with requests.get(entry.url, stream=True, timeout=(5, 30)) as response:  # seconds to connect, and for a piece
             response.raise_for_status()
@@ -172,9 +172,9 @@ def _unavailable(entry: DataSet, reason: str) -> DatasetUnavailable:
     cache = " and ".join(str(entry.places(file)[-1]) for file in entry.files)
     mirror = " and ".join(f"$GRU4REC_LITE_DATA/{entry.name}/{file}" for file in entry.files)
     return DatasetUnavailable(
-        f"The data set {entry.name!r} ({entry.licence}) is not to be had here: {reason}.\n"
-        f"By hand: {how}, and place it at {cache}, or at {mirror}, where that environment variable names a "
-        "folder of yours."
+        f"The data set {entry.name!r} ({entry.licence}) is unavailable here: {reason}.\n"
+        f"By hand: {how}, and place it at {cache}, or at {mirror}, if you set that environment variable to a "
+        "folder of your own."
     )
 
 
@@ -183,10 +183,10 @@ def _named(places: list[Path]) -> str:
 
 
 def _show_box(name: str, reason: DatasetUnavailable) -> None:
-    """In a notebook a box, elsewhere a line."""
+    """Show a box in a notebook, a line elsewhere."""
     text = (
-        f"This ran on toyshop, a simulated shop, and not the real clicks: the data set {name!r} was not to be had. "
-        f"The text speaks of {name!r}, so its numbers and items are not those below."
+        f"This ran on toyshop, a simulated shop, not on real clicks: the data set {name!r} was unavailable. "
+        f"The text is about {name!r}, so its numbers and items are not those below."
     )
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     if shell is None:

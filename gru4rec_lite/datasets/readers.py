@@ -1,7 +1,7 @@
-"""How each publisher's files become a click log: columns SessionId, ItemId, Time, every click, nothing filtered.
+"""Turn each publisher's files into a click log: columns SessionId, ItemId, Time, every click, nothing filtered.
 
-Files are read in blocks, and of each block only the columns and rows that are wanted are kept: the millions of clicks
-of RSC15 or OTTO need the memory of the log itself and little more. A file of another form is refused (`WrongFile`).
+Files are read in blocks, and only the wanted columns and rows of each block are kept: the millions of clicks of RSC15
+or OTTO need little more memory than the log itself. A file in any other form is refused (`WrongFile`).
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import pyarrow.json
 
 from .. import clicks as click_log
 
-BLOCK = 2**24  # bytes that are read at a time
+BLOCK = 2**24  # bytes to read at a time
 MILLISECONDS = pa.timestamp("ms")
 
 
 class WrongFile(ValueError):
-    """A file that does not have the form in which its publisher serves it: says what was expected."""
+    """A file that is not in its publisher's form: says what was expected."""
 
 
 def eshop(path: Path) -> pd.DataFrame:
-    """Dates are to the day, and `order` counts the clicks of a session from 1: as seconds it keeps them in order."""
+    """Dates are days, and `order` counts the clicks of a session from 1: added as seconds, it keeps them in order."""
     table = pd.read_csv(path, sep=";")
     day = pd.to_datetime(table[["year", "month", "day"]])
     time = day + pd.to_timedelta(table["order"], unit="s")
@@ -46,13 +46,13 @@ def yoochoose(path: Path) -> pd.DataFrame:
 
 
 def retailrocket(path: Path) -> pd.DataFrame:
-    """Views alone; a visitor's views are one session until a pause of more than an hour (Hidasi & Czapp 2023).
+    """Views only; a visitor's views are one session until a pause of more than an hour (Hidasi & Czapp 2023).
 
-    Others (session-rec) cut all events at 30 minutes before they take the views: their sessions are not these.
+    Others (session-rec) cut all events at 30 minutes before selecting the views: their sessions differ.
     """
     names = _header(path, ",", ["timestamp", "visitorid", "event", "itemid", "transactionid"])
     types = {"timestamp": MILLISECONDS, "visitorid": pa.int64(), "event": pa.string(), "itemid": pa.int64()}
-    # milliseconds since 1970, which a csv parser does not take for a time
+    # milliseconds since 1970, which a csv parser does not read as a time
     blocks = _csv(path, types | {"timestamp": pa.int64()}, wanted=list(types), names=names, skip=1)
     views = (block.filter(pc.equal(block["event"], "view")) for block in blocks)
     log = _log((view["visitorid"], view["itemid"], view["timestamp"].cast(MILLISECONDS)) for view in views)
@@ -62,15 +62,15 @@ def retailrocket(path: Path) -> pd.DataFrame:
 def diginetica(path: Path) -> pd.DataFrame:
     """Item views; Time is the first day of the session plus `timeframe`, the milliseconds since the session began.
 
-    The order inside a session is that of `timeframe`. The rows of the file stand in another order. Early papers took
-    some other order: their Recall@20 is near 62 %, with the right one it is near 50 %. Never mix the two.
+    The order inside a session is that of `timeframe`; the rows of the file are in another order. Early papers used a
+    wrong order: their Recall@20 is near 62 %; with the right one it is near 50 %. Never mix the two.
     """
     names = _header(path, ";", ["sessionid", "userid", "itemid", "timeframe", "eventdate"])
     session, _, item, since, day = names
     types = {session: pa.int64(), item: pa.int64(), since: pa.int64(), day: pa.date32()}
     blocks = list(_csv(path, types, wanted=list(types), names=names, skip=1, delimiter=";"))
     if not blocks:
-        raise WrongFile("clicks were expected, and none is in it")
+        raise WrongFile("clicks were expected, but there are none")
     columns = pa.Table.from_batches(blocks)
     log = columns.select([session, item]).rename_columns(["SessionId", "ItemId"]).to_pandas()
     days = pd.Series(columns[day].cast(pa.timestamp("ms")).to_numpy())
@@ -79,7 +79,7 @@ def diginetica(path: Path) -> pd.DataFrame:
 
 
 def rees46(*paths: Path) -> pd.DataFrame:
-    """Views alone, in the shop's own sessions (`user_session`); the few rows without one are left out and counted."""
+    """Views only, in the shop's own sessions (`user_session`); the few rows without one are left out and counted."""
     types = {"event_time": pa.timestamp("s"), "event_type": pa.string()}
     types |= {"product_id": pa.int64(), "user_session": pa.string()}
     left_out = 0
@@ -101,11 +101,11 @@ def rees46(*paths: Path) -> pd.DataFrame:
 
 
 def otto(*paths: Path) -> pd.DataFrame:
-    """Clicks alone, not carts and orders (as TRON, RecSys 2023); one JSON object a line and session."""
+    """Clicks only, not carts and orders (as TRON, RecSys 2023); each line is one JSON object and one session."""
     event = pa.struct({"aid": pa.int32(), "ts": pa.int64(), "type": pa.string()})
     schema = pa.schema({"session": pa.int32(), "events": pa.list_(event)})
     parse = pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
-    read = pa.json.ReadOptions(block_size=2**30)  # a piece is one block, since a session must not be cut
+    read = pa.json.ReadOptions(block_size=2**30)  # each piece is one block, since sessions must not be cut
 
     def clicks() -> Iterator[tuple[pa.Array, ...]]:
         for path in paths:
@@ -124,7 +124,7 @@ def otto(*paths: Path) -> pd.DataFrame:
 
 
 def _header(path: Path, delimiter: str, expected: list[str], exact: bool = True) -> list[str]:
-    """The names in a file's first line, which must be these (or hold these); `session_id` is taken for `sessionId`."""
+    """The names in a file's first line, which must be (or include) these; `session_id` counts as `sessionId`."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         names = file.readline().strip().split(delimiter)
     plain = [name.strip().strip('"') for name in names]
@@ -139,7 +139,7 @@ def _csv(
     path: Path, types: dict[str, pa.DataType], wanted: list[str], names: list[str],
     skip: int = 0, delimiter: str = ",", missing: list[str] | None = None,
 ) -> Iterator[pa.RecordBatch]:  # fmt: skip
-    """The wanted columns of a csv file, block by block; no value may be missing but in the columns ``missing``."""
+    """The wanted columns of a csv file, block by block; values may be missing only in the columns ``missing``."""
     blocks = pa.csv.open_csv(
         path,
         read_options=pa.csv.ReadOptions(column_names=names, skip_rows=skip, block_size=BLOCK),
@@ -164,7 +164,7 @@ def _full(table: pa.Table | pa.RecordBatch, columns: list[str]) -> None:
 
 
 def _whole_lines(path: Path) -> Iterator[bytes]:
-    """A file in pieces that end with a line."""
+    """A file in pieces that end at a line end."""
     with path.open("rb") as file:
         while piece := file.read(BLOCK):
             piece += file.readline()
@@ -176,7 +176,7 @@ def _log(blocks: Iterator[tuple[pa.Array, ...]]) -> pd.DataFrame:
     """A click log from blocks of sessions, items and times."""
     parts = list(blocks)
     if not parts:
-        raise WrongFile("clicks were expected, and none is in it")
+        raise WrongFile("clicks were expected, but there are none")
     columns = {}
     for name, chunks in zip(("SessionId", "ItemId", "Time"), zip(*parts, strict=True), strict=True):
         chunked = pa.chunked_array(list(chunks))

@@ -1,4 +1,4 @@
-"""The public data sets that the package knows: facts of each, and how published figures prepare and split it."""
+"""The public data sets that the package knows: facts about each, and how published work prepares and splits it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class DataSet:
 
     name: str
     clicks: int
-    sessions: int | None  # None: the publisher does not tell
+    sessions: int | None  # None: not published
     items: int | None
     licence: str
     to_clicks: Callable[..., pd.DataFrame]  # from the publisher's files, if there are any
-    url: str = ""  # of the file or, where it is placed by hand, of the page that gives it; empty: simulated, no file
+    url: str = ""  # of the file, or of the page that offers it if it is placed by hand; empty: simulated, no file
     file: str = ""
-    sha256: str = ""  # empty: not known, and nothing is downloaded
-    further: tuple[str, ...] = ()  # files that belong to it, beside the first
+    sha256: str = ""  # empty: unknown, so nothing is downloaded
+    further: tuple[str, ...] = ()  # more files that belong to it
     columns: str = ""  # of the file
-    by_hand: str = ""  # how to get the files, where a reader must
+    by_hand: str = ""  # how readers get the files, if they must
     preprocessing: str = ""  # as published
     split: str = ""  # as published
 
@@ -37,7 +37,7 @@ class DataSet:
         return (self.file, *self.further) if self.file else ()
 
     def places(self, file: str = "") -> list[Path]:
-        """Where a file may lie, in the order in which it is looked for; it is downloaded to the last."""
+        """Where a file may be, in the order of the search; downloads go to the last place."""
         import pooch
 
         mirror = os.environ.get("GRU4REC_LITE_DATA")
@@ -50,7 +50,7 @@ class DataSet:
 
     @property
     def get(self) -> str:
-        """What must be done to have it."""
+        """What must be done to get it."""
         return "nothing: simulated" if not self.url else "by hand" if self.by_hand else "nothing: downloaded"
 
 
@@ -101,7 +101,7 @@ REGISTRY = {
             by_hand="download https://s3-eu-west-1.amazonaws.com/yc-rdata/yoochoose-data.7z and unpack it with 7-Zip",
             preprocessing="RSC15 (GRU4Rec 2016): drop sessions of one click, items with < 5 clicks, sessions of one "
             "click again; immediate repeats stay",
-            split="sessions that end in the last day; unknown items leave it: published_split",
+            split="sessions that end in the last day, without unknown items: published_split",
         ),
         DataSet(
             name="retailrocket",
@@ -157,9 +157,9 @@ REGISTRY = {
             url="https://www.kaggle.com/datasets/otto/recsys-dataset",
             file="otto-recsys-train.jsonl",
             further=("otto-recsys-test.jsonl",),
-            columns='{"session", "events": [{"aid", "ts", "type"}]}, one session a line',
+            columns='{"session", "events": [{"aid", "ts", "type"}]}, one session per line',
             by_hand=KAGGLE,
-            preprocessing="TRON 2023: clicks alone, nothing else dropped",
+            preprocessing="TRON 2023: clicks only, nothing else dropped",
             split="the publisher's two files: four weeks, and the week after",
         ),
     )

@@ -23,8 +23,8 @@ def baselines_chain(answer: float | None) -> None:
         1.0: "Not quite: that is 2 of 2, without the fall-back. A chain that saw two clicks should not be certain.",
         2 / 3: "Not quite: the fall-back adds something above the line, too: kappa times boots' share of all clicks.",
         5 / 17: "Not quite: that is boots' popularity alone. What was clicked after a lamp?",
-        2 / 4: "Not quite: of the four clicks on the lamp only those count that something followed.",
-        (2 + 5 / 17) / 5: "Not quite: of the four clicks on the lamp only those count that something followed.",
+        2 / 4: "Not quite: of the four clicks on the lamp only those count that were followed by something.",
+        (2 + 5 / 17) / 5: "Not quite: of the four clicks on the lamp only those count that were followed by something.",
         (2 + 4 / 17) / 3: "Not quite: the fall-back is the popularity of the item that comes next, not of the lamp.",
     }
     for value, answer_to_it in said.items():
@@ -73,9 +73,7 @@ def baselines_rules(kind: type[ByHistory] | None) -> None:
     if kind is None:
         return print(UNANSWERED)
     if not (isinstance(kind, type) and issubclass(kind, ByHistory)):
-        return print(
-            "Not quite: give the class itself, derived from ByHistory, and not a model that is fitted already."
-        )
+        return print("Not quite: give the class itself, derived from ByHistory, not a model that is already fitted.")
     log = _log(["abcde", "cab", "dbac", "ab", "eae"])
     try:
         model = kind().fit(log)

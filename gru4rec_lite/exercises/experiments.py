@@ -39,7 +39,7 @@ def experiments_distance(function: Callable[[float, float, float], float]) -> No
         return print(UNANSWERED)
     a, b, c = map(float, answers)
     if np.allclose([a, b, c], [0.5, -0.2, 1.0]):
-        return print("Right: 0 is the rival, 1 is the best possible, and who is below the rival gets less than 0.")
+        return print("Right: 0 is the rival, 1 is the best possible, and whoever is below the rival gets less than 0.")
     if np.allclose([a, b, c], [0.5, 1.2, 0.0]):
         return print("Not quite: that is the part still to go. At the ceiling it should be 1.")
     if np.allclose(a, 0.6 / 0.7):
@@ -53,7 +53,7 @@ def experiments_distance(function: Callable[[float, float, float], float]) -> No
 
 @answer_is("the frame of g4r.compare and a word")
 def experiments_verdict(frame: pd.DataFrame | None, verdict: str | None) -> None:
-    """Chapter 10, exercise 3: what a paired comparison allows one to say."""
+    """Chapter 10, exercise 3: what a paired comparison allows you to say."""
     if frame is None or verdict is None:
         return print(UNANSWERED)
     row = frame[frame["metric"] == "mrr"].iloc[0]

@@ -1,4 +1,4 @@
-"""What all exercises share: an answer is read, whatever it is."""
+"""What all exercises share: any answer is read, whatever it is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ UNANSWERED = "Not answered yet: put your answer or your code into this cell and 
 
 
 def answer_is(expected: str) -> Callable:
-    """Whatever a reader gives, the check prints and never raises; ``expected`` says what an answer looks like."""
+    """Whatever a reader gives, the check prints and never raises; ``expected`` describes an answer."""
 
     def wrap(check: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(check)

@@ -74,7 +74,7 @@ def gates_minimal(function: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], T
 
 @answer_is("one number, the bias")
 def gates_bias(answer: float | None) -> None:
-    """Chapter 4, exercise 3: the bias of the update gate with which half of the gradient reaches ten clicks back."""
+    """Chapter 4, exercise 3: the update gate's bias with which half of the gradient reaches ten clicks back."""
     if answer is None:
         return print(UNANSWERED)
     bias = float(answer)
@@ -115,7 +115,7 @@ def _minimal_misconceptions(x: Tensor, h: Tensor, W: Tensor, U: Tensor, b: Tenso
 
 
 def _reach(bias: float) -> float:
-    """Gradient of a fresh GRU's last state at the click that many before, relative to the last click's."""
+    """Gradient of a fresh GRU's last state at the click that many clicks back, relative to the last click's."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         cell = GRUCell(UNITS, UNITS, reset="after")

@@ -12,7 +12,7 @@ from .. import losses, solutions
 from .feedback import UNANSWERED, answer_is
 
 NAMES = ("cross-entropy", "BPR", "TOP1")
-EQUAL = {  # what else the three gradients of exercise 1 are taken for
+EQUAL = {  # wrong answers for the three gradients of exercise 1
     "cross-entropy": {
         1 / 3: "That is the softmax itself; the gradient on the target is the softmax minus one.",
         -1 / 3: "That is the softmax with a minus; the gradient on the target is the softmax minus one.",
@@ -77,7 +77,7 @@ def losses_stable(function: Callable[[float, list[float]], float]) -> None:
             return print(f"{asked}: a power of e does not fit any float. Subtract the largest score first, from all.")
         except Exception as error:  # the reader's code may raise anything
             print(f"{asked} your function raised {type(error).__name__}: {error}")
-            if number and isinstance(error, ValueError | ZeroDivisionError):  # it could do the first case
+            if number and isinstance(error, ValueError | ZeroDivisionError):  # it solved the first case
                 print(
                     "A sum or a softmax has been rounded to 0. Write ln(a/b) as ln a - ln b, and subtract the largest."
                 )
@@ -112,7 +112,7 @@ def losses_starved(answer: int | None) -> None:
 
 
 def bpr_with_solved(solved: int) -> float:
-    """Size of BPR's gradient on a target at 1 with one negative at 2 and so many at -8."""
+    """Size of BPR's gradient on a target at 1 with one negative at 2 and ``solved`` at -8."""
     scores = torch.tensor([[1.0, 2.0] + [-8.0] * solved], dtype=torch.float64, requires_grad=True)
     is_negative = torch.ones_like(scores, dtype=torch.bool).fill_diagonal_(False)
     (gradient,) = torch.autograd.grad(losses.bpr(scores, is_negative).sum(), scores)

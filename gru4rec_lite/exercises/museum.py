@@ -17,7 +17,7 @@ TOO_EARLY = {
     "B2": "With 128 lanes B2 changes neither loss nor metric: there is nothing to see.",
     "B15": "B15 *raises* the metric. Nobody looks for a bug in a good number, so it comes last.",
 }
-HINTS = {  # of the checks that an own batcher fails
+HINTS = {  # for the checks that the reader's batcher fails
     "every adjacent pair is there once": "Do you stop when no session is left to start? Other lanes still play.",
     "no pair joins two sessions": "Is a session's last click the input for the next session's first?",
     "a reset where a session starts, and only there": "A reset belongs to the one step that starts a session.",
@@ -40,7 +40,7 @@ def museum_order(answer: list[str] | None) -> None:
     if given == right[::-1]:
         return print("Almost: it is the right order, from the end. The loudest comes first.")
     wrong = next(number for number, expected in zip(given, right, strict=True) if number != expected)
-    print(f"Not quite: {TOO_EARLY[wrong]}")  # the first that is wrong always stands too early
+    print(f"Not quite: {TOO_EARLY[wrong]}")  # the first wrong one is always too early
 
 
 def museum_mystery(scores: Tensor, is_negative: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ def museum_catch(check: Callable[[Callable], Any]) -> None:
             answer = check(loss)
         except AssertionError as error:
             if wanted == "passes":
-                print(f"Not quite: your check fails on {name} ({str(error)[:120] or 'without a word'}).")
+                print(f"Not quite: your check fails on {name} ({str(error)[:120] or 'without a message'}).")
                 return print("Is a number compared exactly, or drawn anew each time? Use torch.isclose, and a seed.")
             continue
         except Exception as error:  # the reader's code may raise anything
@@ -73,7 +73,7 @@ def museum_catch(check: Callable[[Callable], Any]) -> None:
             return print("Not quite: your check returns True or False, which nobody reads. Use `assert`.")
         if wanted == "fails":
             if not any(_objects(check, useless) for useless in USELESS):
-                return print(UNANSWERED)  # what lets anything pass has not been written
+                return print(UNANSWERED)  # a check that lets anything pass has not been written yet
             print("Not quite: the mystery passes. What it gets wrong is not the value of a perfect list.")
             return print("Give the other lanes other scores. Whose loss may change?")
     print("Right: it passes on ours, and the mystery cannot. That is all that a check has to do.")

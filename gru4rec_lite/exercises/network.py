@@ -74,7 +74,7 @@ def network_fold(function: Callable[[Tensor, Tensor], Tensor]) -> None:
     torch.manual_seed(0)
     separate = Network(9, (4,), embedding="separate", embedding_size=5).eval().requires_grad_(False)
     layer = cast(Cell, separate.layers[0])
-    layer.bias_ih.uniform_(-1, 1)  # zero at first, and then a bias counted twice would not be seen
+    layer.bias_ih.uniform_(-1, 1)  # it starts at zero, where a bias counted twice would go unnoticed
     before = separate.item_in.clone(), layer.weight_ih.clone()
     try:
         folded = function(separate.item_in, layer.weight_ih)
@@ -165,12 +165,12 @@ def _other_hats() -> dict[tuple[float, ...], str]:
 
 
 def _counted(n_items: int, layers: tuple[int, ...], embedding: str) -> int:
-    with torch.device("meta"):  # counted, not made
+    with torch.device("meta"):  # count parameters without allocating them
         return sum(p.numel() for p in Network(n_items, layers, embedding=embedding).parameters())
 
 
 def _forgotten(n_items: int, layers: tuple[int, ...], embedding: str) -> dict[int, str]:
-    """By how much the count is wrong, and what that points to."""
+    """How wrong the count is -> what that points to."""
     first, last = layers[0], layers[-1]
     inside = sum(layers)
     widths = (first if embedding == "one-hot" else last if embedding == "shared" else first, *layers[:-1])

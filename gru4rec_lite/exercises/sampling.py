@@ -71,7 +71,7 @@ def sampling_expected(function: Callable[[np.ndarray, int, int, float], np.ndarr
 
 @answer_is("the training clicks of each item, and a whole number of extra samples")
 def sampling_half(support: np.ndarray, answer: int | None) -> None:
-    """Chapter 7, exercise 3: how many extra samples until most lanes find their own target among the candidates."""
+    """Chapter 7, exercise 3: with how many extra samples most lanes find their own target among the candidates."""
     if answer is None:
         return print(UNANSWERED)
     support = np.asarray(support, dtype=float)

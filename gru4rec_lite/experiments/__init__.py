@@ -2,14 +2,14 @@
 
     python -m gru4rec_lite.experiments table1 --out results
 
-A run that was stopped goes on where it was: a row that is in the table already, made by the same code with the same
-settings from the same clicks, is not made again, and a stale row stays until its successor is there. Each row says what
-made it: seed, settings, seconds, versions, date, the clicks' fingerprint, and a hash of the package's model code, by
-which a test finds stale rows.
+A stopped run continues where it was: a row already in the table, made by the same code with the same settings from the
+same clicks, is not made again, and a stale row stays until its replacement is there. Each row says what made it: seed,
+settings, seconds, versions, date, the clicks' fingerprint, and a hash of the package's model code, by which a test
+finds stale rows.
 
     python -m gru4rec_lite.experiments --restamp all --out results
 
-gives rows the hash of the present code if a sample of them, made again, shows the same figures (see `restamping`).
+gives rows the hash of the current code if a sample of them, made again, shows the same figures (see `restamping`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = ["TABLES", "Run", "Table", "code_hash", "main", "read", "restamp_table
 
 
 class Table(NamedTuple):
-    """A table: its rows to be made, given the folder of results, and the modules that decide what stands in them."""
+    """A table: a function from the folder of results to its rows, and the modules that decide their figures."""
 
     rows: Callable[[Path], Iterator[Run]]
     code: tuple[str, ...]
@@ -75,11 +75,11 @@ TABLES = {
 }
 
 
-RECORDS = ("tuning", "tune")  # of decisions, made by the code of their day: never stale
+RECORDS = ("tuning", "tune")  # records of decisions, made by the code of their day: never stale
 
 
 def run(name: str, out: Path) -> pd.DataFrame:
-    """Make the rows of a table that are missing or stale, one by one, writing the file after each.
+    """Make a table's missing and stale rows one by one, writing the file after each.
 
     Raises:
         ValueError: no such table.
@@ -88,7 +88,7 @@ def run(name: str, out: Path) -> pd.DataFrame:
     out = as_path("out", out)
     path, code = out / f"{name}.csv", code_hash(TABLES[name].code)
     out.mkdir(parents=True, exist_ok=True)
-    left = read(path).to_dict("records") if path.exists() else []  # rows whose turn has not come yet
+    left = read(path).to_dict("records") if path.exists() else []  # rows not yet reached
     rows: list[Row] = []
     hide = bool(os.environ.get("TQDM_DISABLE"))
     for one in tqdm(TABLES[name].rows(out), desc=name, unit=" rows", disable=hide):
@@ -116,9 +116,9 @@ def run(name: str, out: Path) -> pd.DataFrame:
 def restamp_tables(
     names: Sequence[str], out: Path, against: Path | None = None, least: int = 3, per: str | None = None
 ) -> list[str]:
-    """Stamp the rows of these tables ("all": those that are there) with the hash of the present code, see `restamping`.
+    """Stamp the rows of these tables ("all": all existing ones) with the hash of the current code, see `restamping`.
 
-    Returns what was refused, and why; other tables are stamped all the same.
+    Returns what was refused, and why; the other tables are stamped regardless.
     """
     out, against = as_path("out", out), None if against is None else as_path("against", against)
     there = [name for name in TABLES if (out / f"{name}.csv").exists()]
@@ -143,14 +143,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m gru4rec_lite.experiments", description="Make a table of results.")
     parser.add_argument("name", choices=sorted(TABLES), nargs="?")
     parser.add_argument("--out", default="results", help="folder of the tables (default: results)")
-    stamp = parser.add_argument_group("tables that are there, after code moved and figures should not have")
-    stamp.add_argument("--restamp", nargs="+", metavar="NAME", help="make a sample of rows anew and stamp all; or all")
-    stamp.add_argument("--against", metavar="FOLDER", help="compare with the code of this checkout, not with the table")
-    stamp.add_argument("--rows", type=int, default=3, help="in the sample, at least (default: 3, one of each kind)")
-    stamp.add_argument("--per", metavar="COLUMN", help="what makes a kind (default: all columns of text)")
+    stamp = parser.add_argument_group("existing tables, after code moved and figures should not have")
+    stamp.add_argument("--restamp", nargs="+", metavar="NAME", help="remake a sample of rows, then stamp all rows")
+    stamp.add_argument("--against", metavar="FOLDER", help="compare with the code of this checkout, not the table")
+    stamp.add_argument("--rows", type=int, default=3, help="minimum size of the sample (default: 3, one of each kind)")
+    stamp.add_argument("--per", metavar="COLUMN", help="column that defines a kind (default: all text columns)")
     given = parser.parse_args(arguments)
     if (given.name is None) == (given.restamp is None):
-        parser.error("give the name of a table, or --restamp and the names of some")
+        parser.error("give the name of a table, or --restamp and the names of tables")
     torch.set_num_threads(1)  # the same sums in the same order on every machine
     try:
         if given.restamp:

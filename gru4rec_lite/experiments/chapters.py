@@ -19,7 +19,7 @@ from ..gru4rec import GRU4Rec
 from ..internal.checks import require_flag, require_whole
 from .rows import SEEDS, Parts, Run, figures, fit, split
 
-TUNED: tuple[dict[str, Any], ...] = (  # one setting at a time away from the defaults
+TUNED: tuple[dict[str, Any], ...] = (  # one setting at a time changed from the defaults
     {},
     {"learning_rate": 0.1},
     {"n_samples": 256},
@@ -44,7 +44,7 @@ def training(results: Path) -> Iterator[Run]:
 
 
 def tuning(results: Path) -> Iterator[Run]:
-    """How the defaults were chosen: on the last 14 days of the training part, the test part untouched."""
+    """How the defaults were chosen: on the last 14 days of the training part, without touching the test part."""
     parts = split("eshop", cuts=2)
     markov = baselines.Markov()
     key = {"changed": "Markov", "seed": 0}
@@ -84,11 +84,11 @@ def padded_and_measured(parts: Parts, **settings: Any) -> dict[str, float]:
 
 
 def train_padded(train: pd.DataFrame, detach: bool, n_epochs: int = 5, batch_size: int = 128, seed: int = 1) -> GRU4Rec:
-    """GRU4Rec trained on padded mini-batches, one update for each: its gradient sees one step back, or the whole
+    """GRU4Rec trained on padded mini-batches, one update for each: the gradient sees one step back, or the whole
     session.
 
-    Same batches, same updates, full softmax; ``detach`` alone decides whether the hidden state is cut from its past at
-    every step.
+    Both use the same batches, the same updates and the full softmax; ``detach`` alone decides whether the hidden state
+    is cut off from its past at every step.
     """
     require_flag("detach", detach)
     require_whole("batch_size", batch_size)

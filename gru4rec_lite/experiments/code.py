@@ -1,9 +1,10 @@
-"""A hash of the code that a row of a table depends on, by which stale rows are found.
+"""A hash of the code that a row of a table depends on, to find stale rows.
 
-What cannot change a figure is left out of it: words (docstrings, comments, messages of errors); guards, which raise or
-do nothing, and so the rules of settings and arguments; and where a thing stands: in which of the modules, in what
-order, and from where a name is imported. So a clearer error and a function that moves to another module make no table
-of hours stale, and anything else does. An error that a row catches (`CAUGHT`) is a figure of it, and no guard.
+The hash leaves out what cannot change a figure: text (docstrings, comments, error messages); guards, which raise or do
+nothing, and with them the rules of settings and arguments; and places: the module and order in which things are
+defined, and where names are imported from. So a clearer error, or a function that moves to another module, does not
+make a table of many hours stale; anything else does. An error that a row catches (`CAUGHT`) counts as a figure, not as
+a guard.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-GUARD = re.compile(r"_?(check|require|refuse)(_\w+)?$")  # functions of such a name raise, or return nothing
-CAUGHT = ("Diverged",)  # where a row says that it diverged
+GUARD = re.compile(r"_?(check|require|refuse)(_\w+)?$")  # functions with such names raise, or return nothing
+CAUGHT = ("Diverged",)  # a row records that its training diverged
 PACKAGE = Path(__file__).parent.parent
-# what a row about a log depends on, and what a row about a network does besides
+# what a row about a log depends on, and what a row about a network also depends on
 LOGS = (
     *(f"clicks/{name}" for name in ("columns", "cutting", "encoding", "filters", "frames", "ids", "order")),
     *("clicks/timeless", "clicks/times"),
@@ -31,7 +32,7 @@ NETWORK = (
 
 
 def code_hash(modules: Sequence[str]) -> str:
-    """A hash of what the modules define, without words and guards; the same in every version of Python.
+    """A hash of what the modules define, without text and guards; the same in every version of Python.
 
     A name is a module or, with ``/*``, all modules of a folder.
     """
@@ -39,7 +40,7 @@ def code_hash(modules: Sequence[str]) -> str:
     for module in modules:
         paths = sorted(PACKAGE.glob(f"{module}.py"))
         if not paths:
-            raise FileNotFoundError(f"a table depends on the module {module!r}, which is not there")
+            raise FileNotFoundError(f"a table depends on the module {module!r}, which does not exist")
         for path in paths:
             tree = ast.parse(path.read_text("utf8"))
             found |= {repr(one) for one in shape(_Unplaced(tree, known).visit(tree).body)}
@@ -47,7 +48,7 @@ def code_hash(modules: Sequence[str]) -> str:
 
 
 class _Unplaced(ast.NodeTransformer):
-    """Takes out of a module's tree how it reaches other modules: ``training.train`` becomes ``train``."""
+    """Remove from a module's tree how it reaches other modules: ``training.train`` becomes ``train``."""
 
     def __init__(self, tree: ast.Module, known: list[str]):
         self.known = known
@@ -55,7 +56,7 @@ class _Unplaced(ast.NodeTransformer):
         self.modules = {a.asname or a.name for node in imports for a in node.names if self._is_module(node, a)}
 
     def _is_module(self, node: ast.ImportFrom, alias: ast.alias) -> bool:
-        """Whether ``from .module import alias`` means a module of the package."""
+        """Whether ``from .module import alias`` imports a module of the package."""
         end = "/" + "/".join([*(node.module or "").split("."), alias.name]).lstrip("/")
         return node.level > 0 and any(module.endswith(end) for module in self.known)
 
@@ -69,11 +70,11 @@ class _Unplaced(ast.NodeTransformer):
         return ast.Name(node.attr, node.ctx) if is_ours else node
 
     def visit_Call(self, node: ast.Call) -> Any:
-        self.generic_visit(node)  # of a setting and its rule, which is a guard, the value alone
+        self.generic_visit(node)  # keep only a setting's value: its rule is a guard
         return node.args[0] if isinstance(node.func, ast.Name) and node.func.id == "setting" else node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
-        node.decorator_list = [one for one in node.decorator_list if ".arguments(" not in ast.unparse(one)]  # of rules
+        node.decorator_list = [one for one in node.decorator_list if ".arguments(" not in ast.unparse(one)]  # no rules
         return self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> Any:
@@ -90,10 +91,10 @@ def _modules() -> list[str]:
 
 
 def shape(node: Any, strict: bool = False) -> Any:
-    """A syntax tree as nested lists, without words, guards and empty fields (which differ between Pythons).
+    """A syntax tree as nested lists, without text, guards and empty fields (which differ between Python versions).
 
     Args:
-        strict: keep guards, as inside a ``try`` whose ``except`` may go on with something else.
+        strict: keep guards, as inside a ``try`` whose ``except`` may continue with something else.
     """
     if isinstance(node, list):
         imports = [child for child in node if isinstance(child, ast.ImportFrom)]
@@ -110,19 +111,19 @@ def shape(node: Any, strict: bool = False) -> Any:
 
 
 def _is_text(node: Any) -> bool:
-    """A docstring, or another constant that stands alone as a statement."""
+    """Whether a node is a docstring, or another constant alone as a statement."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _caught(node: ast.Raise) -> str:
-    """The name of the error that is raised, if a row catches it."""
+    """The name of the raised error if a row catches it, else ""."""
     named = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
     name = getattr(named, "attr", getattr(named, "id", ""))
     return name if name in CAUGHT else ""
 
 
 def _is_guard(node: Any) -> bool:
-    """A statement that raises or does nothing, or the definition of what makes one; an import that renames nothing."""
+    """Whether a node is a statement that raises or does nothing, or defines one; or an import that renames nothing."""
     if isinstance(node, ast.AST) and any(isinstance(c, ast.Raise) and _caught(c) for c in ast.walk(node)):
         return False
     if isinstance(node, ast.If):

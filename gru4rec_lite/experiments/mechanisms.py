@@ -24,11 +24,11 @@ from .rows import SEEDS, Run, fit_and_measure, split
 
 N_EPOCHS = 5
 CATALOGUES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000)
-LANES, UNITS, N_SAMPLES, STEPS = 32, 100, 2048, 40  # of the steps that `catalogue` times
+LANES, UNITS, N_SAMPLES, STEPS = 32, 100, 2048, 40  # for the steps that `catalogue` times
 
 
 def parameters(results: Path) -> Iterator[Run]:
-    """The cells at an equal number of weights: each as wide as brings the network nearest to a GRU of 100 units."""
+    """The cells at equal numbers of weights: each is as wide as brings the network closest to a GRU of 100 units."""
     n_items = split("eshop").train["ItemId"].nunique()
     weights = n_weights(n_items, "gru", UNITS)
     for cell in ("gru", "gru-paper", "lstm", "rnn"):
@@ -39,12 +39,12 @@ def parameters(results: Path) -> Iterator[Run]:
 
 def n_weights(n_items: int, cell: str, units: int) -> int:
     """Parameters of our default network with this cell."""
-    with torch.device("meta"):  # counted, not made
+    with torch.device("meta"):  # count parameters without allocating them
         return sum(p.numel() for p in Network(n_items, (units,), cell).parameters())
 
 
 def alphas(results: Path) -> Iterator[Run]:
-    """From uniform negatives to those by popularity, where they are few enough for it to matter."""
+    """From uniform negatives to those by popularity, with few enough of them for it to matter."""
     for alpha in (0.0, 0.25, 0.5, 0.75, 1.0):
         yield from _seeds({"sample_alpha": alpha}, sample_alpha=alpha, n_samples=32)
 
@@ -73,7 +73,7 @@ def catalogue(results: Path) -> Iterator[Run]:
 def milliseconds(n_items: int, n_samples: int | None) -> dict[str, float]:
     """Median time of our training step on one thread; ``n_samples=None``: every item of the catalogue is a candidate.
 
-    Both ways are the same step with other candidates, so that nothing but their number differs.
+    Both are the same step with different candidates, so that only their number differs.
     """
     network = Network(n_items, (UNITS,)).train()
     optimiser = Adagrad(dict(network.named_parameters()), 0.05)

@@ -1,7 +1,7 @@
 """The table of chapter 16: what each bug of the museum costs, in our own network on real clicks.
 
-A row says two things: what the model is worth, and under ``shown_`` what its owner sees, which is another figure where
-the bug sits in the evaluation.
+A row says two things: what the model is worth, and under ``shown_`` what its owner sees, which differs if the bug is in
+the evaluation.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..museum.evaluation import LooksAhead
 from ..training import Diverged
 from .rows import SEEDS, Parts, Run, figures_with_intervals, fit, split
 
-SETTINGS: dict[str, Any] = {"batch_size": 128, "n_samples": 128, "n_epochs": 5, "compile": False}  # as within a bug
+SETTINGS: dict[str, Any] = {"batch_size": 128, "n_samples": 128, "n_epochs": 5, "compile": False}  # as in museum.bug
 IN_EVALUATION = (("B1", "state_not_reset"), ("B11", "mean_of_batch_means"), ("B17", "stops_at_one_lane"))
 
 
@@ -85,7 +85,7 @@ def _row(one: Bug, seed: int, parts: Parts, measure: Callable) -> Run:
 
 
 def trained_with(one: Bug, model: GRU4Rec, parts: Parts) -> dict[str, float]:
-    """Figures of a model trained with the bug; none but ``diverged`` where the loss stopped being a number."""
+    """Figures of a model trained with the bug; only ``diverged`` if the loss stopped being a number."""
     within = nullcontext() if one.exhibit == "none" else bug(one.exhibit, one.variant)
     try:
         with within:
@@ -105,19 +105,19 @@ def evaluated_with(one: Bug, model: GRU4Rec, parts: Parts) -> dict[str, float]:
 
 
 def trained_on_the_test(one: Bug, model: GRU4Rec, parts: Parts) -> dict[str, float]:
-    """B15 at its worst: the test clicks are trained on, too. What it is worth is what it is worth without them."""
+    """B15 at its worst: the model also trains on the test clicks. Its true worth is measured without them."""
     fit(model, pd.concat([parts.train, parts.test], ignore_index=True))
     return figures_with_intervals(_healthy(model.seed), parts.test) | seen(model, parts.test) | {"diverged": 0.0}
 
 
 def looking_ahead(one: Bug, model: GRU4Rec, parts: Parts) -> dict[str, float]:
-    """A healthy model whose evaluation shows it the click that it should predict."""
+    """A healthy model whose evaluation shows it the very click that it should predict."""
     healthy = _healthy(model.seed)
     return figures_with_intervals(healthy, parts.test) | seen(LooksAhead(healthy), parts.test) | {"diverged": 0.0}
 
 
 def narrow_steps_scaled(one: Bug, model: GRU4Rec, parts: Parts) -> dict[str, float]:
-    """No bug, but what B3 does to training without losing a click: fewer lanes move the weights by as much less."""
+    """Not a bug, but B3's effect on training without losing clicks: fewer lanes move weights proportionally less."""
     ours = training.train_step
 
     def train_step(network: Any, optimiser: Any, loss: Any, step: Any, *rest: Any) -> Any:
@@ -134,7 +134,7 @@ def narrow_steps_scaled(one: Bug, model: GRU4Rec, parts: Parts) -> dict[str, flo
 
 
 def seen(model: Any, test: pd.DataFrame) -> dict[str, float]:
-    """What the owner is shown: the figures, and of how many predictions."""
+    """What the owner is shown: the figures, and the number of predictions."""
     result = evaluate(model, test, cutoffs=(20,))
     return {
         "shown_recall@20": result.recall[20],

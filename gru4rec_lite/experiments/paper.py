@@ -1,7 +1,7 @@
-"""The paper's experiments on clicks that everybody can have (chapter 10): Tables 1 to 3, and one setting at a time.
+"""The paper's experiments on freely available clicks (chapter 10): Tables 1 to 3, and one setting at a time.
 
 Settings are chosen by ``tune`` on the last 14 days of the training part, by MRR@20, for baselines and networks alike;
-the test part is looked at once, by the tables.
+the test part is used only once, by the tables.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ N_EPOCHS = 5
 # the paper's network: one-hot input, the gates of its equations, the lanes' targets as the only negatives
 PAPER: dict[str, Any] = {"cell": "gru-paper", "embedding": "one-hot", "n_samples": 0, "n_epochs": N_EPOCHS}
 LOSSES = {"TOP1": "top1", "BPR": "bpr", "cross-entropy": "cross-entropy"}
-SPACES: dict[str, dict[str, tuple]] = {  # all of a small space is tried, of a larger one N_TRIALS draws
+SPACES: dict[str, dict[str, tuple]] = {  # a small space is tried completely, a larger one by N_TRIALS draws
     "Pop": {},
     "SPop": {},
     "ItemKNN": {"lam": (0.0, 5.0, 20.0, 100.0, 500.0), "alpha": (0.25, 0.5, 0.75, 1.0)},
@@ -68,7 +68,7 @@ TABLE_2: dict[str, dict[str, Any]] = {  # the paper's settings for RSC15, 100 an
 
 
 def trials(model: str) -> list[dict[str, Any]]:
-    """The settings that ``tune`` tries: all of the model's space, or that many draws without repetition."""
+    """The settings that ``tune`` tries: the model's whole space, or N_TRIALS draws without repetition."""
     space = SPACES[model]
     points = [dict(zip(space, values, strict=True)) for values in product(*space.values())]
     if len(points) <= N_TRIALS:
@@ -89,7 +89,7 @@ def tune(results: Path) -> Iterator[Run]:
 def chosen(results: Path, shop: str, model: str) -> dict[str, Any]:
     """What ``tune`` found best, by MRR@20: in the folder of results, else in the tables that come with the package.
 
-    Raises FileNotFoundError where the search has not been made, or not to its end.
+    Raises FileNotFoundError if the search has not been run to its end.
     """
     for folder in (results, datasets.folder() / "results"):
         if (folder / "tune.csv").exists():
@@ -109,7 +109,7 @@ def network(loss: str, units: int = 100, n_layers: int = 1, seed: int = 1, **set
 
 
 def table1(results: Path) -> Iterator[Run]:
-    """Baselines, each with the settings chosen for it; and for the toyshop the best that is possible."""
+    """Baselines, each with the settings chosen for it; and for the toyshop the best possible."""
     for shop in SHOPS:
         parts = split(shop)
         for name in (name for name in SPACES if name not in LOSSES):
@@ -178,7 +178,7 @@ def samples(results: Path) -> Iterator[Run]:
 
 
 def rsc15(results: Path) -> Iterator[Run]:
-    """The real thing, for a GPU: RSC15 by the paper's protocol, the settings of its Table 2, 10 epochs, one seed."""
+    """The paper's own experiment, for a GPU: RSC15, its protocol, the settings of its Table 2, 10 epochs, one seed."""
     train, test = datasets.published_split("yoochoose", datasets.load("yoochoose"))
     parts = Parts(train, test, fingerprint(train, test))
     for name in ("Pop", "SPop", "ItemKNN", "BPRMF"):
@@ -205,7 +205,7 @@ def _measure_once(model: Recommender, parts: Parts) -> dict[str, float]:
 
 
 def _or_nothing(measure: Callable[[], dict[str, float]]) -> dict[str, float]:
-    """What was measured; of a training that diverged, figures that are no numbers: a result, too."""
+    """What was measured; NaN if training diverged, which is a result too."""
     try:
         return measure()
     except Diverged:

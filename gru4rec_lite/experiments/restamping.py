@@ -1,11 +1,11 @@
 """New stamps for old rows: code moved, figures should not have, and a sample of rows proves it.
 
-Of each table the cheapest rows are made again, one of each kind at least. If their figures agree with those that stand
-there, to the digit, the hash of the present code is written to all rows; their date, versions and seconds stay those of
-the measurement, and a column ``restamped`` says when and by how many rows. Timings prove nothing, and are not compared.
+The cheapest rows of each table are made again, at least one of each kind. If their figures agree with the stored ones
+to the digit, the hash of the current code is written to all rows; their date, versions and seconds stay those of the
+measurement, and a column ``restamped`` says when and by how many rows. Timings prove nothing and are not compared.
 
-Another processor rounds otherwise, so there the digits that stand in a table are no measure. Then the sample is made
-twice, by the present code and by the code that made the table (``against``, a checkout of it), and these must agree.
+Another processor rounds differently, so the stored digits cannot be compared there. Then the sample is made twice, by
+the current code and by the code that made the table (``against``, a checkout of it), and these two must agree.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .rows import Run
 from .table import Row, identity, measured, read, row_of, write
 
 TIMING = re.compile(r"(^|_)(seconds|ms)$|_per_s$")
-MADE = ("seconds", "date", "versions", "code", "settings", "data", "restamped")  # columns that are no figures
+MADE = ("seconds", "date", "versions", "code", "settings", "data", "restamped")  # columns that are not figures
 OTHER_CODE = """
 import json, sys
 from pathlib import Path
@@ -57,16 +57,16 @@ def restamp(
     least: int = 3,
     per: str | None = None,
 ) -> str:
-    """Stamp the rows of a table with the hash ``code`` if a sample of them agrees; returns what was done, in a line.
+    """Stamp the rows of a table with the hash ``code`` if a sample of them agrees; return a line on what was done.
 
     Args:
-        runs: those of the table.
+        runs: the runs of the table.
         against: a checkout of the code that made the rows; None: the figures in the table are compared.
-        least: rows in the sample, at least.
-        per: the column that says of which kind a row is; None: all columns of text but the data set.
+        least: minimum number of rows in the sample.
+        per: the column that gives a row's kind; None: all text columns except the data set.
 
     Raises:
-        ValueError: figures differ, or rows cannot be stamped; the table is as it was.
+        ValueError: figures differ, or rows cannot be stamped; the table is unchanged.
     """
     require_whole("rows", least)
     path = out / f"{name}.csv"
@@ -78,7 +78,7 @@ def restamp(
     _check_pairs(name, pairs, stale)
     sample = _sample(pairs, least, per)
     seconds = sum(row["seconds"] for _, row in sample)
-    tqdm.write(f"{name}: {len(sample)} of {len(stale)} stale rows are made again, which took {seconds:.0f} s")
+    tqdm.write(f"{name}: {len(sample)} of {len(stale)} stale rows are made again; they took {seconds:.0f} s")
     there = _start(name, sample, out, against) if against else None
     here = [measured(one) for one, _ in sample]
     if there is None:
@@ -94,18 +94,16 @@ def restamp(
 
 
 def _check_pairs(name: str, pairs: list[tuple[Run, Row]], stale: list[Row]) -> None:
-    """ValueError unless every stale row is some run's, of the same settings and clicks."""
+    """ValueError unless every stale row belongs to a run with the same settings and clicks."""
     for one, row in pairs:
         for column, value in identity(one).items():
             if row[column] != value:
                 key = ", ".join(map(str, one.key.values()))
                 raise ValueError(
-                    f"{name}: the row {key} has another {column} ({row[column]}, now {value}); make it anew"
+                    f"{name}: the row {key} has another {column} ({row[column]}, now {value}); make it again"
                 )
     if len(pairs) < len(stale):
-        raise ValueError(
-            f"{name}: {len(stale) - len(pairs)} stale rows are no rows of this table any more; make it anew"
-        )
+        raise ValueError(f"{name}: {len(stale) - len(pairs)} stale rows no longer belong to this table; make it again")
 
 
 def _sample(pairs: list[tuple[Run, Row]], least: int, per: str | None) -> list[tuple[Run, Row]]:
@@ -131,13 +129,13 @@ def _kind(one: Run, per: str | None) -> tuple:
 
 
 def _figures(row: Row, one: Run) -> dict[str, float]:
-    """The figures of a row, without what it lacks."""
+    """The figures of a row, without missing ones."""
     empty = [column for column, value in row.items() if isinstance(value, float) and math.isnan(value)]
     return {column: row[column] for column in row if column not in (*MADE, *one.key, *empty)}
 
 
 def _check_agreement(name: str, sample: list[tuple[Run, Row]], here: list[Row], expected: list[Row]) -> None:
-    """ValueError that names every figure which differs, or if there is nothing to compare."""
+    """ValueError naming every figure that differs, or saying that there is nothing to compare."""
     differ, compared = [], 0
     for (one, _), now, before in zip(sample, here, expected, strict=True):
         for column in {**before, **now}:
@@ -151,11 +149,11 @@ def _check_agreement(name: str, sample: list[tuple[Run, Row]], here: list[Row], 
         listed = "\n  ".join(differ)
         raise ValueError(f"{name}: {len(differ)} of {compared} figures differ, so no row is stamped:\n  {listed}")
     if compared == 0:
-        raise ValueError(f"{name}: holds nothing but timings, which prove nothing; make it anew")
+        raise ValueError(f"{name}: holds only timings, which prove nothing; make it again")
 
 
 def _start(name: str, sample: list[tuple[Run, Row]], out: Path, against: Path) -> subprocess.Popen:
-    """The same rows made by other code, in a process of its own, beside us."""
+    """Make the same rows with other code, in a process of its own that runs alongside."""
     folder = against.resolve()
     require_that(
         "against", str(against), (folder / "gru4rec_lite").is_dir(), "a checkout, with the folder gru4rec_lite"
@@ -169,7 +167,7 @@ def _start(name: str, sample: list[tuple[Run, Row]], out: Path, against: Path) -
     assert process.stdin is not None
     process.stdin.write(json.dumps(asked))
     process.stdin.close()
-    process.stdin = None  # or communicate would close it again
+    process.stdin = None  # else communicate would close it again
     return process
 
 
@@ -177,10 +175,10 @@ def _finish(name: str, process: subprocess.Popen, sample: list[tuple[Run, Row]],
     """What the other code found, in the order of the sample."""
     output = process.communicate()[0]
     if process.returncode != 0 or "\nRESULT" not in output:
-        raise ValueError(f"{name}: the other code failed, see above; it ended with {process.returncode}")
+        raise ValueError(f"{name}: the other code failed, see above; its exit status is {process.returncode}")
     result: dict[str, Any] = json.loads(output.rpartition("\nRESULT")[2])
     if codes != {result["code"]}:
-        raise ValueError(f"{name}: the rows were made by {', '.join(sorted(codes))}, and that code is {result['code']}")
+        raise ValueError(f"{name}: the rows were made by {', '.join(sorted(codes))}, but that code is {result['code']}")
     missing = [one for one, _ in sample if json.dumps(identity(one)) not in result["found"]]
     if missing:
         raise ValueError(f"{name}: the other code has no row of the same key, settings and clicks as {missing[0].key}")

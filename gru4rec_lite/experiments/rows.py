@@ -1,4 +1,4 @@
-"""What all tables share: the parts of a data set, and what is measured."""
+"""What all tables share: the parts of a data set, and the measurements."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ class Parts(NamedTuple):
 def split(name: str, cuts: int = 1) -> Parts:
     """Train and test part of a data set, prepared as in the chapters: the last 14 days are the test part.
 
-    With ``cuts=2`` the last 14 days of the *training* part: what settings are chosen on, the test part untouched.
+    With ``cuts=2``, the last 14 days of the *training* part instead: settings are chosen on these, not on the test
+    part.
     """
     require_whole("cuts", cuts)
     train = datasets.load(name)
@@ -58,7 +59,7 @@ def prepared(train: pd.DataFrame, test: pd.DataFrame) -> Parts:
 
 
 def fingerprint(train: pd.DataFrame, test: pd.DataFrame) -> str:
-    """Of the clicks as a model sees them."""
+    """A fingerprint of the clicks as a model sees them."""
     logs = clicks.encode(train), clicks.encode(test)
     return "-".join(files.fingerprint(log.items, log.offsets, log.times)[:8] for log in logs)
 
@@ -80,7 +81,7 @@ def figures_with_intervals(model, test: pd.DataFrame) -> dict[str, float]:
 
 
 def fit(model: Recommender, train: pd.DataFrame) -> dict[str, float]:
-    """Train in silence; for a network, how long an epoch took in the median."""
+    """Train silently; for a network, return the median seconds per epoch."""
     with contextlib.redirect_stdout(io.StringIO()):  # the line per epoch
         model.fit(train)
     if not isinstance(model, GRU4Rec):

@@ -1,4 +1,4 @@
-"""A table of results as a file: its rows, which of them is a run's, and how a run is measured."""
+"""A table of results as a file: its rows, which of them belongs to a run, and how a run is measured."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ Row = dict[str, Any]
 
 def read(path: Path) -> pd.DataFrame:
     """A table of results."""
-    return pd.read_csv(path, dtype={"code": str, "data": str})  # a hash of digits alone is no number
+    return pd.read_csv(path, dtype={"code": str, "data": str})  # a hash of digits alone is not a number
 
 
 def write(rows: list[Row], path: Path) -> None:
-    """All or nothing: whoever stops us does not lose the rows that are there."""
+    """Write all or nothing: an interruption does not lose existing rows."""
     text = pd.DataFrame(rows).to_csv(None, index=False, lineterminator="\n")
     atomic.write(path, [text.encode()])
 
 
 def identity(one: Run) -> Row:
-    """What a row of this run must hold to be its row: key, settings and clicks."""
+    """What identifies the row of a run: key, settings and clicks."""
     return one.key | {"settings": json.dumps(one.settings), "data": one.data}
 
 
 def row_of(one: Run, rows: list[Row]) -> Row | None:
-    """The row that this run made, or one that it replaces, made with other settings or from other clicks; or none."""
+    """The row that this run made, or the one it replaces (other settings or other clicks); None if there is none."""
     for wanted in (identity(one), one.key):
         for row in rows:
             if wanted.items() <= row.items():
@@ -40,5 +40,5 @@ def row_of(one: Run, rows: list[Row]) -> Row | None:
 
 
 def measured(one: Run) -> dict[str, float]:
-    """The figures of a run, as they stand in a table."""
+    """The figures of a run, as stored in a table."""
     return {metric: round(value, 4) for metric, value in one.measure().items()}

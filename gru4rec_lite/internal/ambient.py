@@ -1,8 +1,8 @@
-"""A model computes the same whatever mode of torch its caller is in, and leaves that mode as it was.
+"""A model computes the same in whatever mode of torch its caller is, and leaves that mode as it was.
 
-Modes are switched here, for as long as we compute and in this thread alone. What holds for the whole process is never
-switched, since other threads would notice: instead every tensor is made with its type and device, and random numbers
-come from generators of our own.
+Modes are switched here, only while we compute and only in this thread. Process-wide settings are never switched, since
+other threads would notice: instead every tensor is made with an explicit type and device, and random numbers come from
+our own generators.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 @contextmanager
 def own_modes(grad: bool, device: str = "cpu") -> Iterator[None]:
-    """No autocast, no inference mode, gradients as said; on the usual devices, too, for ``fit`` may move a model."""
+    """No autocast, no inference mode, gradients as asked; on the usual devices too, since ``fit`` may move a model."""
     with ExitStack() as modes:
         modes.enter_context(torch.inference_mode(False))
         modes.enter_context(torch.set_grad_enabled(grad))
@@ -31,7 +31,7 @@ def own_modes(grad: bool, device: str = "cpu") -> Iterator[None]:
 
 
 def undisturbed(grad: bool = False) -> Callable[[Method], Method]:
-    """Decorator of a model's methods: they run in `own_modes`; one that yields gives them back at each yield."""
+    """Decorate a model's method to run in `own_modes`; a generator restores the caller's modes at each yield."""
 
     def decorate(method: Method) -> Method:
         @functools.wraps(method)
@@ -56,6 +56,6 @@ def undisturbed(grad: bool = False) -> Callable[[Method], Method]:
 
 
 def _kind(owner: Any) -> str:
-    """The kind of device on which this model, or the model of this stream, computes."""
+    """The type of device on which this model, or this stream's model, computes."""
     device = getattr(getattr(owner, "model", owner), "_device", None)
-    return "cpu" if device is None else device.type  # no model at all: the method itself will complain
+    return "cpu" if device is None else device.type  # not a model: the method itself will complain

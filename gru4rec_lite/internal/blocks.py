@@ -1,4 +1,4 @@
-"""What a model's ``scores`` yields, as tensors that can be ranked; or why it is refused."""
+"""Turn what a model's ``scores`` yields into tensors that can be ranked, or say why it is refused."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .checks import shown
 
 
 def as_blocks(scores: Any, n_items: int) -> Iterator[Tensor]:
-    """The blocks ``(p, N)`` that a model's ``scores`` yields, as tensors; arrays and lists of rows are taken, too.
+    """The blocks ``(p, N)`` that a model's ``scores`` yields, as tensors; arrays and lists of rows are accepted too.
 
-    Raises ValueError for what is no block of scores of ``n_items`` items.
+    Raises ValueError for anything but a block of scores of ``n_items`` items.
     """
     try:
         given = iter([scores] if isinstance(scores, (Tensor, np.ndarray)) else scores)
@@ -26,13 +26,13 @@ def as_blocks(scores: Any, n_items: int) -> Iterator[Tensor]:
 
 
 def _as_block(block: Any, n_items: int) -> Tensor:
-    """One block as a tensor ``(p, N)`` of a number type that torch can compare."""
+    """One block as a tensor ``(p, N)`` of a dtype that torch can compare."""
     if not isinstance(block, Tensor):
         try:
             array = np.asarray(block)
             if array.dtype.kind == "u" and array.dtype.itemsize > 1:
                 array = array.astype(np.int64 if array.max(initial=0) < 2**63 else np.float64)
-            array = np.require(array, array.dtype.newbyteorder("="), ["C", "W"])  # torch shares no other memory
+            array = np.require(array, array.dtype.newbyteorder("="), ["C", "W"])  # torch can share no other memory
             tensor = torch.from_numpy(array)
         except (TypeError, ValueError, RuntimeError) as error:
             raise ValueError(f"scores gave {shown(block)}: must yield blocks (p, {n_items}) of numbers") from error

@@ -1,7 +1,7 @@
-"""Guards of arguments: a wrong one is a ValueError that names it, its value and what is allowed.
+"""Guards of arguments: a wrong argument raises a ValueError that names it, its value and what is allowed.
 
-A guard raises or does nothing; `as_path` also gives the path. Guards of tensors look at type and shape alone: to see
-their values the host would have to wait for the device.
+A guard raises or does nothing; `as_path` also returns the path. Guards of tensors look only at type and shape: to see
+values, the host would have to wait for the device.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def require_that(name: str, value: Any, holds: bool, allowed: str) -> None:
 
 
 def shown(value: Any) -> str:
-    """A value in a message: what it is, not all that it holds."""
+    """How a message shows a value: what it is, not everything it holds."""
     if isinstance(value, (Tensor, np.ndarray)) and value.ndim > 0:
         return f"{type(value).__name__} {tuple(value.shape)} of {str(value.dtype).removeprefix('torch.')}"
     text = " ".join(repr(value).split())
@@ -44,7 +44,7 @@ def require_whole(name: str, value: Any, least: int = 1, most: int | None = None
 def require_number(
     name: str, value: Any, least: float, most: float | None = None, above: bool = False, below: bool = False
 ) -> None:
-    """ValueError unless ``value`` is a finite number from ``least`` (or from just above it) to ``most`` (or below)."""
+    """ValueError unless ``value`` is finite and from ``least`` (with ``above``: above it) to ``most`` (or below it)."""
     number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
     inside = least <= number < math.inf and (most is None or number <= most)
     limits = f"a number {'above' if above else 'of at least'} {least:g}"
@@ -64,7 +64,7 @@ def require_one_of(name: str, value: Any, allowed: Iterable[Any]) -> None:
 
 
 def require_flag(name: str, value: Any) -> None:
-    """ValueError unless ``value`` is True or False: "no" would count as true."""
+    """ValueError unless ``value`` is True or False: the text "no" would count as true."""
     require_that(name, value, isinstance(value, (bool, np.bool_)), "True or False")
 
 
@@ -81,7 +81,7 @@ def as_path(name: str, value: Any) -> Path:
     try:
         return path.expanduser()
     except RuntimeError as error:  # no such user, or no home
-        raise ValueError(f"{name}={shown(value)}: must be a path that can be found ({error})") from error
+        raise ValueError(f"{name}={shown(value)}: must be a path that can be resolved ({error})") from error
 
 
 def require_device(name: str, value: Any) -> None:
@@ -94,7 +94,7 @@ def require_device(name: str, value: Any) -> None:
 
 
 def require_list(name: str, ids: Any, ordered: bool = True) -> None:
-    """ValueError unless these are item ids (in an order): each text or a number, not a list again."""
+    """ValueError unless these are item ids (in an order): each text or a number, not another list."""
     is_text, has_no_order = isinstance(ids, (str, bytes)), ordered and isinstance(ids, (Set, Mapping))
     if is_text or has_no_order or not hasattr(ids, "__len__") or getattr(ids, "ndim", 1) != 1:
         hint = f", here [{shown(ids)}]" if is_text or not hasattr(ids, "__len__") else ""
@@ -104,7 +104,7 @@ def require_list(name: str, ids: Any, ordered: bool = True) -> None:
 
 
 def require_id(name: str, value: Any) -> None:
-    """ValueError unless ``value`` can be looked for among item ids: text, a number, anything that can be a key."""
+    """ValueError unless ``value`` can be looked up among item ids: text, a number, anything hashable."""
     if not isinstance(value, (str, int)):
         require_that(name, value, not isinstance(value, np.ndarray) and _is_key(value), "one item id, text or a number")
     require_unicode(name, value)
@@ -119,14 +119,14 @@ def _is_key(value: Any) -> bool:
 
 
 def require_unicode(name: str, value: Any) -> None:
-    """ValueError for text that no file in UTF-8 can hold, such as half a letter; other things are fine."""
+    """ValueError for text that no file in UTF-8 can hold, such as half a surrogate pair; other types pass."""
     if isinstance(value, str) and not value.isascii():
         holds = value.encode(errors="replace") == value.encode(errors="surrogatepass")
         require_that(name, value, holds, "Unicode text, such as value.encode('utf-8', 'replace').decode('utf-8')")
 
 
 def require_tensor(name: str, value: Any, n_dimensions: int, whole: bool = False) -> None:
-    """ValueError unless ``value`` is a tensor of so many dimensions, of floats or (whole) of item numbers."""
+    """ValueError unless ``value`` is a tensor of ``n_dimensions``, of floats or (``whole``) of item numbers."""
     kinds = (torch.int64, torch.int32) if whole else (torch.float32, torch.float64, torch.float16, torch.bfloat16)
     if not isinstance(value, Tensor) or value.ndim != n_dimensions or value.dtype not in kinds:
         allowed = f"a tensor of {n_dimensions} dimension{'s' * (n_dimensions > 1)} of {'int64' if whole else 'floats'}"
@@ -146,21 +146,22 @@ def require_integers(name: str, values: Any, least: int, what: str, end: int | N
 
 
 def require_offsets(offsets: Any, n_clicks: int | None = None) -> None:
-    """ValueError unless sessions can be cut by ``offsets`` ``(S + 1,)`` (from so many clicks)."""
+    """ValueError unless ``offsets`` ``(S + 1,)`` can cut (``n_clicks``) clicks into sessions."""
     require_integers("offsets", offsets, 0, "where each session begins, and the end (S + 1,)")
     row = np.asarray(offsets)
     if len(row) == 0 or (row[1:] < row[:-1]).any() or (n_clicks is not None and row[-1] > n_clicks):
         listed = ", ".join(map(str, row.tolist() if len(row) < 6 else [*row[:2], "...", *row[-2:]]))
         most = "" if n_clicks is None else f", at most {n_clicks}, the number of clicks"
-        raise ValueError(f"offsets=[{listed}]: must be where each session begins, and the end: never falling{most}")
+        raise ValueError(f"offsets=[{listed}]: must be where each session begins, and the end: never decreasing{most}")
 
 
 def require_sessions(items: Any, offsets: Any, n_items: int | None = None, times: Any = None) -> None:
     """ValueError unless sessions can be cut from ``items`` ``(n,)`` by ``offsets`` ``(S + 1,)``.
 
-    Items are whole numbers from -1 (an unknown item) to below ``n_items``; ``times``, if given, one number for each.
+    Items are whole numbers from -1 (an unknown item) to below ``n_items``; ``times``, if given, has one number per
+    click.
     """
-    if n_items is not None:  # lists would do for a plan, but not for a model
+    if n_items is not None:  # lists are enough for a plan, but not for a model
         for name, given in (("items", items), ("offsets", offsets), ("times", times)):
             is_array = isinstance(given, np.ndarray) or (name == "times" and given is None)
             require_that(name, given, is_array, "a NumPy array, as clicks.encode gives it")
@@ -172,7 +173,7 @@ def require_sessions(items: Any, offsets: Any, n_items: int | None = None, times
 
 
 def require_model(name: str, model: Any) -> None:
-    """ValueError unless this is a recommender that has learned: it has ``items`` and ``scores``."""
+    """ValueError unless this is a fitted recommender, with ``items`` and ``scores``."""
     kind = model.__name__ if isinstance(model, type) else type(model).__name__
     if isinstance(model, type) or not callable(getattr(model, "scores", None)):
         raise ValueError(f"{name}={shown(model)}: must be a recommender, with items and scores(items, offsets, times)")

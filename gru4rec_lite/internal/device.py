@@ -1,4 +1,4 @@
-"""A device by its name, and settings as plain Python, which every file can hold."""
+"""Find a device by name, and turn settings into plain Python, which every file can hold."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 def plain(value: Any) -> Any:
-    """A setting as plain Python, so that it can be saved: NumPy's numbers and arrays, torch's devices."""
+    """A setting as plain Python, so that it can be saved: converts NumPy numbers and arrays, and torch devices."""
     if isinstance(value, (np.generic, np.ndarray)):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
@@ -18,7 +18,7 @@ def plain(value: Any) -> Any:
 
 
 def find_device(name: str) -> torch.device:
-    """A torch device by name, "auto" for the first there is of cuda, mps, cpu; ValueError if it cannot be had."""
+    """A torch device by name, "auto" for the first available of cuda, mps, cpu; ValueError if it is unavailable."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if _mps_works() else "cpu")
     try:
@@ -33,7 +33,7 @@ def find_device(name: str) -> torch.device:
 def _mps_works() -> bool:
     if not torch.backends.mps.is_available():
         return False
-    try:  # virtual Macs report it, and fail at the first allocation
+    try:  # virtual Macs report it, but fail at the first allocation
         torch.ones(1, device="mps")
     except RuntimeError:
         return False

@@ -1,13 +1,13 @@
 """Matrix products by oneDNN instead of torch's default (MKL), for processors on which the default is slow.
 
-MKL runs at about half speed on AMD's processors. For large networks (hundreds of units) products are most of a step, so
-there this is worth its two lines; small ones lose. Ask for it, and measure: on an Intel processor nothing is gained.
+MKL runs at about half speed on AMD processors. In large networks (hundreds of units), products take most of a step, so
+this is worth its two lines; small networks get slower. Try it and measure: on Intel processors there is no gain.
 
     with gru4rec_lite.products.onednn():
         model.fit(train)
 
-The arithmetic stays float32. oneDNN may also be told to round inputs to bfloat16, which is faster and less exact: that
-is looked for first, and refused.
+The arithmetic stays float32. oneDNN can also be told to round inputs to bfloat16, which is faster and less exact: this
+is checked first, and refused.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-import torch._inductor.config  # its settings are all that is private here
+import torch._inductor.config  # the only private part of torch used here
 from torch import Tensor
 from torch._inductor.custom_graph_pass import CustomGraphPass, get_hash_for_files
 
@@ -36,27 +36,27 @@ def _(a: Tensor, b: Tensor) -> Tensor:
 
 
 def check_accuracy() -> None:
-    """ValueError unless products come out as exactly as float32 allows, by a comparison with float64."""
+    """ValueError unless products are as exact as float32 allows, compared with float64."""
     generator = torch.Generator().manual_seed(0)
     a, b = torch.randn(64, 256, generator=generator), torch.randn(256, 64, generator=generator)
     exact = a.double() @ b.double()
     try:
         error = float((product(a, b).double() - exact).abs().max() / exact.abs().max())
     except (RuntimeError, AttributeError) as reason:  # a build of torch without oneDNN
-        raise ValueError(f"products.onednn: oneDNN cannot be used here ({reason}); train without it") from reason
+        raise ValueError(f"products.onednn: oneDNN is unavailable here ({reason}); train without it") from reason
     if not error < 1e-5:  # float32 is near 1e-7, bfloat16 near 1e-3
         raise ValueError(
-            f"products.onednn: products are off by {error:.1g} of the largest, so they are not made in float32; undo "
+            f"products.onednn: products are off by {error:.1g} of the largest, so they are not float32; undo "
             'torch.set_float32_matmul_precision("medium"), or train without it'
         )
 
 
 @contextmanager
 def onednn() -> Iterator[None]:
-    """Steps that are compiled in here (see ``GRU4Rec(compile=...)``) get their matrix products from oneDNN.
+    """Steps compiled inside this context (see ``GRU4Rec(compile=...)``) take their matrix products from oneDNN.
 
     Raises:
-        ValueError: products here would not be exact to float32, or there is no oneDNN.
+        ValueError: products would be less exact than float32, or there is no oneDNN.
     """
     check_accuracy()
     with torch._inductor.config.patch(post_grad_custom_pre_pass=_ByOneDNN()):
@@ -64,7 +64,7 @@ def onednn() -> Iterator[None]:
 
 
 class _ByOneDNN(CustomGraphPass):
-    """Puts `product` in the place of every float32 product of a compiled graph."""
+    """Replace every float32 product of a compiled graph by `product`."""
 
     def __call__(self, graph: torch.fx.Graph) -> None:
         for node in list(graph.nodes):

@@ -1,4 +1,4 @@
-"""The rule of a setting stands in its field; all are held when a model is made, and at `fit`.
+"""Each setting's rule is part of its field; all rules are checked when a model is made, and at `fit`.
 
 k: int = setting(500, whole)
 lam: float = setting(20.0, number, least=0)
@@ -16,18 +16,18 @@ from typing import Any, ParamSpec, TypeVar
 from .checks import require_flag, require_number, require_one_of, require_scale, require_that, require_whole
 from .device import find_device
 
-Rule = Callable[[str, Any], None]  # of a name and its value: ValueError, or nothing
+Rule = Callable[[str, Any], None]  # takes a name and its value; raises ValueError or does nothing
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def setting(default: Any, rule: Rule) -> Any:
-    """A field of a dataclass of settings, and its rule."""
+    """A field in a dataclass of settings, with its rule."""
     return dataclasses.field(default=default, metadata={"rule": rule})
 
 
 def check_settings(model: Any) -> None:
-    """ValueError for the first setting of a dataclass that breaks the rule of its field."""
+    """ValueError for the first setting of a dataclass that breaks its field's rule."""
     if dataclasses.is_dataclass(model):
         for field in dataclasses.fields(model):
             if "rule" in field.metadata:
@@ -35,7 +35,7 @@ def check_settings(model: Any) -> None:
 
 
 def arguments(**rules: Rule) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorates a function: ValueError for the first of its arguments, in their order here, that breaks its rule."""
+    """Decorate a function: ValueError for the first of its arguments, in the order given here, that breaks its rule."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         signature = inspect.signature(function)
@@ -66,7 +66,7 @@ def number(least: float, most: float | None = None) -> Rule:
 
 
 def one_of(*allowed: Any) -> Rule:
-    """One of these."""
+    """One of these values."""
     return partial(require_one_of, allowed=allowed)
 
 
@@ -84,7 +84,7 @@ def positive(name: str, value: Any) -> None:
 
 
 def optional(rule: Rule) -> Rule:
-    """None, or what the rule says."""
+    """None, or a value that the rule allows."""
 
     def hold(name: str, value: Any) -> None:
         if value is not None:
@@ -97,7 +97,7 @@ def optional(rule: Rule) -> Rule:
 
 
 def that(is_so: Callable[[Any], bool], allowed: str) -> Rule:
-    """A value of which ``is_so`` is true; ``allowed`` says so in words."""
+    """A value for which ``is_so`` is true; ``allowed`` describes such values."""
 
     def hold(name: str, value: Any) -> None:
         require_that(name, value, is_so(value), allowed)
@@ -113,10 +113,10 @@ def units(name: str, value: Any) -> None:
 
 
 def auto_or_flag(name: str, value: Any) -> None:
-    """Chosen by us, or by the caller."""
+    """True, False, or "auto", which leaves the choice to us."""
     require_that(name, value, value == "auto" or isinstance(value, bool), "'auto', True or False")
 
 
 def device(name: str, value: Any) -> None:
-    """Of torch, and here."""
+    """The name of an available torch device, or "auto"."""
     find_device(value)

@@ -1,6 +1,6 @@
-"""A misspelt setting is refused, and the nearest one named: where a model is made, and where it is changed.
+"""Refuse a misspelt setting and name the nearest one, both when a model is made and when it is changed.
 
-The settings of a class are the fields of the dataclass that it is. A class that is no dataclass stays free.
+A class's settings are its dataclass fields. A class that is not a dataclass may have any attribute.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 
 def settings_of(cls: type) -> list[str]:
-    """The names of a class's settings; none where it is no dataclass."""
+    """The names of a class's settings; none if it is not a dataclass."""
     return [field.name for field in dataclasses.fields(cls)] if dataclasses.is_dataclass(cls) else []
 
 
 def require_settings(cls: type, given: dict[str, Any], known: Iterable[str] | None = None) -> None:
-    """ValueError for a setting that the class does not have, naming the nearest that it has."""
+    """ValueError for a setting that the class does not have, naming the nearest one that it has."""
     known = settings_of(cls) if known is None else list(known)
     for name, value in given.items():
         if name not in known:
@@ -31,7 +31,7 @@ def require_settings(cls: type, given: dict[str, Any], known: Iterable[str] | No
 
 
 def meant(name: str, known: Iterable[str]) -> str:
-    """``did you mean 'dropout_hidden' or 'dropout_embed'? `` for a name near to some that are known, else nothing."""
+    """``did you mean 'dropout_hidden' or 'dropout_embed'? `` for a name close to known ones, else an empty text."""
     known = list(known)
     near = difflib.get_close_matches(name, known, n=2, cutoff=0.6)
     near += [other for other in known if name and name in other.split("_")]
@@ -40,7 +40,7 @@ def meant(name: str, known: Iterable[str]) -> str:
 
 
 class _OfTheInit:
-    """What `inspect.signature` shows of a class: its ``__init__``, not the ``__new__`` that looks at the names."""
+    """Make `inspect.signature` show a class's ``__init__``, not the ``__new__`` that checks the names."""
 
     def __get__(self, instance: Any, owner: type) -> inspect.Signature:
         if instance is not None:
@@ -52,9 +52,9 @@ class _OfTheInit:
 
 
 class Spelt:
-    """Base class whose subclasses refuse a setting that they do not have, and an attribute that would be none.
+    """Base class whose subclasses refuse settings that they do not have, in the constructor and as attributes.
 
-    Free are names that begin with ``_``, names that the object or its class has, and whatever its own methods set.
+    Allowed are names that begin with ``_``, names that the object or its class has, and whatever its own methods set.
     """
 
     __signature__ = _OfTheInit()
@@ -72,16 +72,16 @@ class Spelt:
     def __setattr__(self, name: str, value: Any) -> None:
         known = settings_of(type(self))
         free = not known or name in known or name.startswith("_") or name in self.__dict__ or _declares(self, name)
-        if not free and sys._getframe(1).f_locals.get("self") is not self:  # a method, such as fit, sets what it likes
+        if not free and sys._getframe(1).f_locals.get("self") is not self:  # own methods, such as fit, may set anything
             raise ValueError(
-                f"{type(self).__name__} has no setting {name!r}, so to set it would change nothing; "
+                f"{type(self).__name__} has no setting {name!r}, so setting it would change nothing; "
                 f"{meant(name, known)}there are {', '.join(known)}"
             )
         super().__setattr__(name, value)
 
 
 def _declares(model: Any, name: str) -> bool:
-    """Whether the class has an attribute of that name, or says by an annotation that its objects will have one."""
+    """Whether the class has an attribute of this name, or an annotation for it."""
     return any(name in vars(cls) or name in inspect.get_annotations(cls) for cls in type(model).__mro__)
 
 
@@ -90,7 +90,7 @@ if TYPE_CHECKING:
 else:
 
     class of_the_class(classmethod):
-        """A class method that a model refuses: what it makes would be thrown away, and the model stay as it is."""
+        """A class method that instances refuse: they would throw away the new model and stay unchanged."""
 
         def __get__(self, instance, owner=None):
             if instance is None:

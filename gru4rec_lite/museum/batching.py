@@ -11,7 +11,7 @@ from ..batching import SessionParallel, Step
 
 
 def reset_mask_reapplied(plan: SessionParallel) -> Iterator[Step]:
-    """B2: the reset mask is made anew only when a session ends, yet applied at every step. Bit GRU4REC-pytorch.
+    """B2: the reset mask is renewed only when a session ends, yet applied at every step. Bit GRU4REC-pytorch.
 
     Until the next session ends anywhere, the lanes that started last are zeroed again and again while they run.
     """
@@ -45,7 +45,7 @@ def stops_at_one_lane(plan: SessionParallel) -> Iterator[Step]:
 
 
 def fixed_batch_size(plan: SessionParallel, batch_size: int) -> Iterator[Step]:
-    """B8: steps are B rows wide or none: no tail, and nothing at all of fewer than B sessions. GRU4Rec_TensorFlow."""
+    """B8: every step has exactly B rows: no tail, and no steps for fewer than B sessions. GRU4Rec_TensorFlow."""
     for step in plan:
         if len(step.inputs) == batch_size:
             yield step

@@ -1,10 +1,10 @@
 """Bugs switched on in our own GRU4Rec, for as long as a ``with`` block lasts.
 
-A bug is a few patches of the form (owner, name, make): for a while ``owner.name`` is what ``make`` makes of it. Each
-stands where training and evaluation look the name up. Since it starts from what is there, bugs can be nested.
+A bug is a few patches of the form (owner, name, make): for a while, ``owner.name`` is what ``make`` returns for it.
+Each patch is where training and evaluation look the name up. Since it wraps what is there, bugs can be nested.
 
-Training runs uncompiled within a bug: what was patched is then what runs, step by step. Compare prices with
-``compile=False``, so that rounding is the same.
+Inside a bug, training runs uncompiled, so that the patched code is what runs. Compare prices with ``compile=False``, so
+that rounding is the same.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
-from unittest import mock  # patches and restores, also after an exception; nothing of it is about tests
+from unittest import mock  # it patches and restores, even after an exception; no tests involved
 
 import torch
 from torch import Tensor
@@ -33,14 +33,14 @@ Patch = tuple[Any, str, Callable[[Any], Any]]
 
 
 def bug(number: str, variant: str | None = None) -> AbstractContextManager[None]:
-    """Within ``with museum.bug("B4"):`` our own GRU4Rec is trained and evaluated with that bug.
+    """Inside ``with museum.bug("B4"):`` our own GRU4Rec is trained and evaluated with that bug.
 
     Args:
-        number: "B1" to "B19"; a bug of one loss is in that loss and changes nothing with another.
+        number: "B1" to "B19"; a bug in one loss changes nothing with another loss.
         variant: which of the bug's variants, see `BUGS`; None: the first.
 
     Raises:
-        ValueError: no such bug or variant, or one that is not about training or evaluating a GRU4Rec.
+        ValueError: no such bug or variant, or not one that concerns training or evaluating a GRU4Rec.
     """
     if number not in BUGS:
         raise ValueError(
@@ -65,7 +65,7 @@ def _patched(*patches: Patch) -> Iterator[None]:
         yield
 
 
-# --- what is patched, by where the bug sits
+# --- the patches, by the place of the bug
 
 
 def _loss(name: str, variant: Callable[..., Tensor]) -> Patch:
@@ -73,7 +73,7 @@ def _loss(name: str, variant: Callable[..., Tensor]) -> Patch:
 
 
 def _without_hits(variant: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """For a variant that takes every column for a negative: accidental hits are out, so only the bug makes a price."""
+    """For a variant that takes every column for a negative: remove accidental hits, so only the bug has a price."""
 
     def loss(scores: Tensor, is_negative: Tensor, **settings: float) -> Tensor:
         return variant(scores.masked_fill(~_with_own(is_negative), -float("inf")), is_negative, **settings)
@@ -94,7 +94,7 @@ def _own_among_negatives(ours: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 class _Played:
-    """A plan of batches as a variant plays it."""
+    """A plan of batches, played by a variant."""
 
     def __init__(self, variant: Callable[..., Iterator], ours: Callable[..., Any], *arguments: Any):
         self.plan, self.variant, self.batch_size = ours(*arguments), variant, arguments[2]
@@ -114,7 +114,7 @@ def _plan(variant: Callable[[Any, int], Iterator]) -> Patch:
 
 
 def _evaluated_in_lanes(steps: Callable[..., Iterator]) -> Patch:
-    return evaluation, "click_log", lanes.log_seen_through(steps)
+    return evaluation, "click_log", lanes.only_clicks_played(steps)
 
 
 def _dropout(variant: Callable[[Network], AbstractContextManager[None]]) -> Patch:

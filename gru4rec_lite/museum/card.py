@@ -1,4 +1,4 @@
-"""What an exhibit is: a bug, its variants, its card, and cases in which a check tells the bug from our own code."""
+"""What an exhibit is: a bug, its variants, its card, and cases in which a check tells the bug from our code."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pandas as pd
 
 
 def code(variant: Callable, name: str = "variant") -> str:
-    """Source of an exhibit under another name and without its docstring, which would give the bug away."""
+    """Source of a variant under another name and without its docstring, which would give the bug away."""
     if not (inspect.isfunction(variant) or inspect.ismethod(variant)):
-        raise ValueError(f"variant={variant!r}: must be a function or a method, whose source is then shown")
+        raise ValueError(f"variant={variant!r}: must be a function or a method, whose source can be shown")
     tree = ast.parse(textwrap.dedent(inspect.getsource(variant))).body[0]
     assert isinstance(tree, ast.FunctionDef)
     tree.name = name
@@ -43,14 +43,14 @@ class Exhibit:
 
     number: str  # "B1"
     title: str
-    bit: str  # who it bit, with a public source
+    found_in: str  # whose code has or had it, with a public source
     price: str  # what it costs, or why that cannot be measured
     shows: str  # what a user would notice
     variants: tuple[Callable, ...]  # the bug in our own code
     cases: tuple[Case, ...]
 
     def code(self) -> str:
-        """What it looks like in code: source of the variants, without their docstrings."""
+        """The bug in code: source of the variants, without their docstrings."""
         return "\n\n\n".join(_named(variant) for variant in self.variants)
 
     def caught(self) -> pd.DataFrame:
@@ -62,7 +62,7 @@ class Exhibit:
         """The card in Markdown."""
         checks = "\n".join(f"- {case.what}: `{case.check_name}`" for case in self.cases)
         return (
-            f"### {self.number} · {self.title}\n\n```python\n{self.code()}\n```\n\n**Who it bit.** {self.bit}\n\n"
+            f"### {self.number} · {self.title}\n\n```python\n{self.code()}\n```\n\n**Who it bit.** {self.found_in}\n\n"
             f"**What it costs.** {self.price}\n\n**What you would notice.** {self.shows}\n\n"
             f"**Which check catches it.**\n\n{checks}\n"
         )
@@ -72,7 +72,7 @@ class Exhibit:
 
 
 def _named(variant: Callable) -> str:
-    owner = variant.__qualname__.rpartition(".")[0]  # of a method, its class
+    owner = variant.__qualname__.rpartition(".")[0]  # a method's class
     return f"# of the class {owner}\n" * bool(owner) + code(variant, variant.__name__)
 
 

@@ -48,7 +48,7 @@ def _steps(what: str, name: str, variant: Callable[..., Any]) -> Case:
 
 
 def _ranking(what: str, name: str, variant: Callable[[Any], Any]) -> Case:
-    """``variant(model)`` is a recommender that gets something wrong of what the model gets right."""
+    """``variant(model)`` is a recommender that gets something wrong that the model gets right."""
 
     def check(wrap: Any) -> None:
         audit.recommender(wrap(_model())).require(name)
@@ -62,7 +62,7 @@ def _as_it_is(model: Any) -> Any:
 
 @cache
 def _model() -> GRU4Rec:
-    """A small one, trained in a blink."""
+    """A small model, trained in a blink."""
     letters = np.random.default_rng(0).choice(list("abcdefghij"), (40, 5))
     settings = {"layers": (8,), "batch_size": 4, "n_samples": 5, "n_epochs": 2, "compile": False, "device": "cpu"}
     return GRU4Rec(**settings).fit(checks.log_of(*map("".join, letters)), progress=False)  # type: ignore[arg-type]
@@ -83,7 +83,7 @@ def _torchs_first_weights(*settings: Any) -> network.Network:
 
 
 def _epoch_loss(step_losses: list[float], widths: list[int]) -> float:
-    """What `training` reports of an epoch whose steps have these losses."""
+    """What `training` reports for an epoch whose steps have these losses."""
     given = iter(step_losses)
 
     def train_step(network: Any, optimiser: Any, loss: Any, step: Any, samples: Any, state: Any, *rest: Any) -> Any:

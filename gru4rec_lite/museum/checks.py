@@ -1,7 +1,7 @@
-"""Checks of what `audit` cannot see from outside: dropout, first weights, optimiser, cost, means, cells, click logs.
+"""Checks of what `audit` cannot see from outside: dropout, initial weights, optimiser, cost, means, cells, click logs.
 
-Each takes a piece of code, ours or a variant of it, returns nothing, and raises AssertionError where it is wrong. What
-they compare with is worked out here, by hand or by another library.
+Each takes a piece of code, ours or a variant of it, returns nothing, and raises AssertionError if it is wrong. What
+they compare with is computed here, by hand or by another library.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DAY = 86400.0
 
 @contextmanager
 def _same_draws() -> Iterator[None]:
-    """Torch's global numbers from a fixed start; the caller's go on behind it."""
+    """Torch's global random numbers from a fixed seed; the caller's state is restored afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(1)
         yield
@@ -37,9 +37,9 @@ def _same_draws() -> Iterator[None]:
 
 
 def dropout_zeroes_the_share_asked_for(within: Callable[[Network], AbstractContextManager[None]]) -> None:
-    """T10, T11: of a cell that only passes its input on, dropout .1 of the input and .3 of the state leave .63.
+    """T10, T11: in a cell that only passes its input on, dropouts of .1 (input) and .3 (state) leave .63.
 
-    What is left is scaled up twice, so that the expectation is kept: tanh(½ / .9) / .7 from inputs of ½.
+    What is left is scaled up twice, to keep the expectation: tanh(½ / .9) / .7 from inputs of ½.
     """
     with _same_draws():
         network = Network(1, (200,), "rnn", "separate", dropout_embed=0.1, dropout_hidden=0.3).double().train()
@@ -54,7 +54,7 @@ def dropout_zeroes_the_share_asked_for(within: Callable[[Network], AbstractConte
 
 
 def arithmetic_does_not_grow_with_the_catalogue(use: Callable[[Network, Tensor], Tensor]) -> None:
-    """T12: products counted, not seconds: as many for 4,000 items as for 1,000, and the same result as by hand."""
+    """T12: counts products, not seconds: as many for 4,000 items as for 1,000, and the same result as by hand."""
 
     def operations(n_items: int) -> int:
         with FlopCounterMode(display=False) as counter:
@@ -66,7 +66,7 @@ def arithmetic_does_not_grow_with_the_catalogue(use: Callable[[Network, Tensor],
 
 
 def first_weights_are_glorot_uniform(make: Callable[..., Network]) -> None:
-    """T16: within ±√(6 / (rows + columns)) of each gate's block and reaching it; biases zero."""
+    """T16: weights within ±√(6 / (rows + columns)) of each gate's block, reaching that bound; biases zero."""
     with _same_draws():
         network = make(150, (60, 80), "gru", "separate")
     tables = [(name, getattr(network, name), 1) for name in ("item_in", "item_out")]
@@ -101,7 +101,7 @@ def _of_layers(network: Network, name: str) -> list[Tensor]:
 
 
 def a_gru_step_is_the_papers(step: Callable[[GRUCell, Tensor, Tensor], Tensor]) -> None:
-    """T17: h' = (1 - z)·h + z·c, with z how much *new* enters and the reset before the product."""
+    """T17: h' = (1 - z)·h + z·c, where z is how much *new* enters, with the reset before the product."""
     cell, x, h = _shaken(GRUCell(4, 5, reset="before"))
     (wr, wz, wc), (ur, uz, uc) = cell.weight_ih.chunk(3), cell.weight_hh.chunk(3)
     br, bz, bc = cell.bias_ih.chunk(3)
@@ -111,7 +111,7 @@ def a_gru_step_is_the_papers(step: Callable[[GRUCell, Tensor, Tensor], Tensor]) 
 
 
 def a_gru_step_is_torchs(make: Callable[[int, int], GRUCell]) -> None:
-    """T17: the same numbers as torch.nn.GRUCell with the same weights; no weights make the other place agree."""
+    """T17: the same numbers as torch.nn.GRUCell with the same weights; no weights make the other form agree."""
     cell, x, h = _shaken(make(4, 5))
     theirs = nn.GRUCell(4, 5).double()
     weights: dict[str, Tensor] = {name: p.detach() for name, p in cell.named_parameters()}
@@ -157,7 +157,7 @@ def a_loss_that_is_no_number_stops_training(mean: Callable[..., float]) -> None:
 
 
 def negatives_are_the_other_items(which: Callable[[Tensor, Tensor], Tensor]) -> None:
-    """T20: against a double loop: neither the own target nor the same item in another column is a negative."""
+    """T20: against a double loop: neither a lane's own target nor the same item in another column is a negative."""
     candidates = torch.tensor([4, 1, 4, 2, 4, 1])
     wanted = [[other != own for other in candidates.tolist()] for own in candidates[:3].tolist()]
     assert which(candidates, candidates[:3]).tolist() == wanted
@@ -190,21 +190,21 @@ def training_clicks_know_nothing_of_the_test(pipeline: Callable[..., Any]) -> No
 
 
 def items_come_from_the_training_clicks(encode: Callable[[pd.DataFrame, pd.DataFrame], Any]) -> None:
-    """T25: an item that only the test has is unknown; ``encode(train, test)`` -> two `clicks.Sessions`."""
+    """T25: an item that occurs only in the test is unknown; ``encode(train, test)`` -> two `clicks.Sessions`."""
     train, test = encode(*clicks.split_by_time(LEAK, 1, verbose=False))
     assert train.index.tolist() == ["a", "b", "c"], f"items {train.index.tolist()}, and d is in no training click"
     assert (test.items < 0).sum() == 1
 
 
 def a_model_learns_from_the_training_clicks(fit: Callable[[Any, pd.DataFrame, pd.DataFrame], Any]) -> None:
-    """T25: popularity is that of the training clicks: b before the rare c, which the test made popular."""
+    """T25: popularity counts training clicks: b comes before the rare c, which is popular only in the test."""
     train, test = clicks.split_by_time(LEAK, 1, verbose=False)
     listed = fit(baselines.Pop(), train, test).recommend([], k=4)["ItemId"].tolist()
     assert listed == ["a", "b", "c"], f"the list is {listed}"
 
 
 def row_labels_do_not_matter(drop: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
-    """T26: (i, i, j) becomes (i, j) in two files put together, whose row labels repeat; nothing else goes."""
+    """T26: (i, i, j) becomes (i, j) in two concatenated files, whose row labels repeat; nothing else is dropped."""
     one, other = log_of("iij", "kl"), log_of("mn", "opp").assign(SessionId=lambda log: log["SessionId"] + 2)
     both = pd.concat([one, other])
     assert both.index.has_duplicates

@@ -9,12 +9,12 @@ from .. import clicks
 
 
 def filter_then_split(log: pd.DataFrame, days: float, **filters) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """B15: an item's support is counted on train and test, so test clicks decide what is trained on. Bit many."""
+    """B15: an item's support counts train and test, so test clicks decide what is trained on. Bit many."""
     return clicks.split_by_time(clicks.prepare(log, **filters), days, verbose=False)
 
 
 def encode_with_items_of_both(train: pd.DataFrame, test: pd.DataFrame) -> tuple[clicks.Sessions, clicks.Sessions]:
-    """B15: the item map is made from train and test: no item of the test is ever unknown, as if announced. Bit many."""
+    """B15: the item map is made from train and test: no test item is ever unknown, as if announced. Bit many."""
     index = clicks.encode(pd.concat([train, test])).index
     return clicks.encode(train, index), clicks.encode(test, index)
 
@@ -27,7 +27,7 @@ def drop_repeats_by_label(log: pd.DataFrame) -> pd.DataFrame:
 
 
 def sessionise_at_the_gap(log: pd.DataFrame, gap: float = 3600) -> pd.DataFrame:
-    """T27: >= where > is meant, so a pause of exactly the gap splits. Nobody notices: whole hours are rare."""
+    """T27: >= instead of >, so a pause of exactly the gap splits. Nobody notices: pauses of exact hours are rare."""
     return clicks.sessionise(log, gap=round(gap - 1e-6, 6))  # pauses are compared to the microsecond
 
 
@@ -37,5 +37,5 @@ def sessionise_without_users(log: pd.DataFrame, gap: float = 3600) -> pd.DataFra
 
 
 def encode_in_order_of_rows(log: pd.DataFrame) -> clicks.Sessions:
-    """T28: rows are taken to stand in order of time, and the times are not looked at."""
+    """T28: rows are assumed to be in order of time, and the times are ignored."""
     return clicks.encode(log.assign(Time=np.arange(len(log))))

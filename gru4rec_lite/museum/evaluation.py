@@ -1,6 +1,6 @@
-"""Evaluations gone wrong: what they report is not what the model would do.
+"""Evaluations gone wrong: they do not report what the model would do.
 
-The classes wrap a recommender and are one themselves, as far as `evaluate` asks: ``items`` and ``scores``.
+The classes wrap a recommender and have what `evaluate` needs of one: ``items`` and ``scores``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class _Wrapped:
 class StateNotReset(_Wrapped):
     """B1: the state is not reset between test sessions. Bit GRU4REC-pytorch (Recall@20 .253 fell to .079).
 
-    To the model the whole log is one long session; only the rows that follow a session's last click are left out again.
+    To the model, the whole log is one long session; only the rows after a session's last click are left out.
     """
 
     def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray) -> Iterator[Tensor]:
@@ -54,7 +54,7 @@ class LooksAhead(_Wrapped):
     """No B-number (check 33), bites everybody once: a list is made with the very click that it should predict."""
 
     def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray) -> Iterator[Tensor]:
-        # each session's last click twice, then the row after its first click away: row t has seen click t + 1
+        # repeat each session's last click, then drop the row after its first click: row t has seen click t + 1
         last = offsets[1:] - 1
         longer = offsets + np.arange(len(offsets))
         scored = self.model.scores(np.insert(items, last, items[last]), longer, np.insert(times, last, times[last]))
@@ -67,7 +67,7 @@ class LooksAhead(_Wrapped):
 def unknown_items_dropped(test: pd.DataFrame, items: pd.Index) -> pd.DataFrame:
     """No B-number (check 24): test clicks on unknown items are left out in silence, as many preprocessing scripts do.
 
-    Targets that nobody could hit vanish, and two clicks become neighbours that were not.
+    Targets that nobody could hit vanish, and clicks that were not neighbours become neighbours.
     """
     return test[test["ItemId"].isin(items)]
 

@@ -1,7 +1,7 @@
 """The exhibits: each bug of the list with its card.
 
-Published prices are those of Hidasi & Czapp and of the result tables that they put beside their paper. Where a port is
-named, the bug was read about there or in the port's own code (in 2026); some have repaired it since.
+Published prices are those of Hidasi & Czapp and of the result tables that accompany their paper. Where a port is named,
+we found the bug there or in the port's own code (in 2026); some have fixed it since.
 """
 
 from __future__ import annotations

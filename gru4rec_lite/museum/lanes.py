@@ -1,4 +1,4 @@
-"""An evaluation that plays the test sessions in lanes, side by side, as most ports do it, and so brings bugs in."""
+"""An evaluation that plays the test sessions in lanes, side by side, as most ports do, which lets bugs in."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from . import evaluation as evaluations
 LANES = 100
 
 
-def log_seen_through(steps: Callable[..., Iterator]) -> Callable[[Any], SimpleNamespace]:
-    """For `evaluation.click_log`: of a test log only what ``steps(items, offsets, LANES)`` plays."""
+def only_clicks_played(steps: Callable[..., Iterator]) -> Callable[[Any], SimpleNamespace]:
+    """Replace `evaluation.click_log`: encode only the test clicks that ``steps(items, offsets, LANES)`` plays."""
 
     def make(click_log: Any) -> SimpleNamespace:
         def encode(clicks: Any, items: Any = None) -> Sessions:
@@ -37,11 +37,11 @@ def _played(log: Sessions, steps: Callable[..., Iterator]) -> Sessions:
     left = clicks > 0
     return Sessions(
         log.items[seen], np.append(0, clicks[left].cumsum()), log.times[seen], log.index, log.ids[left]
-    )  # what is seen of a session is its beginning
+    )  # the part of a session that is played is its beginning
 
 
 def result_by_batch(ours: type[Result]) -> type[Result]:
-    """`Result` whose recall and MRR are means over `LANES`-wide batches of their own means."""
+    """`Result` whose recall and MRR are means of the means of `LANES`-wide batches."""
 
     def mean(metric: str) -> property:
         def by_cutoff(result: Result) -> dict[int, float]:
@@ -55,7 +55,7 @@ def result_by_batch(ours: type[Result]) -> type[Result]:
 
 
 def _batches(sessions: np.ndarray) -> tuple[np.ndarray, list[int]]:
-    """The predictions ``(P,)`` in the order in which lanes come to them, and how many stand side by side."""
+    """The predictions ``(P,)`` in the order in which lanes reach them, and how many are side by side."""
     _, predictions = np.unique(sessions, return_counts=True)
     offsets = np.append(0, (predictions + 1).cumsum())
     plan = SessionParallel(np.arange(offsets[-1]), offsets, LANES)

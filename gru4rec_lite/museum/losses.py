@@ -14,7 +14,7 @@ def cross_entropy_of_softmax(scores: Tensor, is_negative: Tensor) -> Tensor:
 
 
 def saturated_cross_entropy(scores: Tensor, is_negative: Tensor) -> Tensor:
-    """B18: the logarithm of a softmax that is already rounded, held up by 1e-24. Bit the original's PyTorch port."""
+    """B18: the logarithm of an already rounded softmax, kept above 0 by 1e-24. Bit the original's PyTorch port."""
     return -(scores.softmax(dim=1).diagonal() + 1e-24).log()
 
 

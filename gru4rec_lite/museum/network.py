@@ -16,7 +16,7 @@ from ..network import Network
 
 @contextmanager
 def dropouts(network: Network, embed: float, hidden: float) -> Iterator[None]:
-    """Other drop probabilities for a while; the three variants below are this, by mistake."""
+    """Use other drop probabilities for a while; the variants below do this by mistake."""
     kept = network.dropout_embed, network.dropout_hidden
     network.dropout_embed, network.dropout_hidden = embed, hidden
     try:
@@ -31,13 +31,13 @@ def dead_dropout(network: Network):
 
 
 def embedding_dropout_for_one_hot_only(network: Network):
-    """B6, another part: the dropout of the input rows is there for one-hot input only. Bit GRU4REC-pytorch."""
+    """B6, another part: input rows are dropped out for one-hot input only. Bit GRU4REC-pytorch."""
     is_one_hot = not hasattr(network.layers[0], "weight_ih")
     return dropouts(network, network.dropout_embed if is_one_hot else 0.0, network.dropout_hidden)
 
 
 def keep_for_drop(network: Network):
-    """B8: the probability to keep taken for the probability to drop. Bit GRU4Rec_TensorFlow."""
+    """B8: the probability of keeping is taken for the probability of dropping. Bit GRU4Rec_TensorFlow."""
     return dropouts(network, 1.0 - network.dropout_embed, 1.0 - network.dropout_hidden)
 
 
@@ -69,13 +69,13 @@ def score_all_then_pick(network: Network, hidden: Tensor, candidates: Tensor) ->
 def score_all_then_pick_in_training(
     network: Network, candidates: Tensor, hidden: Tensor, rows: Tensor, bias: Tensor
 ) -> Tensor:
-    """B7 in a training step, which differentiates by the rows and biases that it gathered: the same gradients.
+    """B7 in a training step, which differentiates with respect to the gathered rows and biases: the same gradients.
 
-    They are laid into copies of the tables; of an item that stands k times among the candidates, a k-th each time.
+    They are put into copies of the tables; an item that is k times among the candidates gets 1/k of it each time.
     """
     share = 1 / candidates.bincount(minlength=network.n_items)[candidates].unsqueeze(1)
     whole = [
-        table.detach().index_add(0, candidates, share * (part - part.detach()))  # adds zeros, which carry the gradient
+        table.detach().index_add(0, candidates, share * (part - part.detach()))  # adds zeros that carry the gradient
         for table, part in ((network.item_out, rows), (network.bias_out, bias))
     ]
     return type(network).score(network, hidden, *whole)[:, candidates]
@@ -88,9 +88,9 @@ def hard_coded(n_items: int, *settings: object, **more: object) -> Network:
 
 
 def one_hot_matrix(network: Network, clicked: Tensor) -> Tensor:
-    """B9: the clicks become rows of zeros and a one, made on the CPU, and a product finds the rows of the table.
+    """B9: clicks become rows of zeros with a one, made on the CPU, and a product finds the rows of the table.
 
-    Bit KerasGRU4Rec: B · N numbers are made, carried to the device and multiplied, where B rows could be read.
+    Bit KerasGRU4Rec: B · N numbers are made, moved to the device and multiplied, where B rows could be read.
     """
     one_hot = F.one_hot(clicked.cpu(), network.n_items).float()
     return one_hot.to(network.input_table.device) @ network.input_table
@@ -99,13 +99,13 @@ def one_hot_matrix(network: Network, clicked: Tensor) -> Tensor:
 def swapped_update_gate(cell: GRUCell, x: Tensor, state: Tensor) -> Tensor:
     """B14: z keeps what it should let in, h' = z·h + (1-z)·c, or the other way round. Bit several ports.
 
-    Since σ(-x) = 1 - σ(x), turned signs do it. Not wrong, but weights and figures no longer match the text.
+    Since σ(-x) = 1 - σ(x), flipped signs do it. Not wrong, but weights and figures no longer match the text.
     """
     blocks = {name: parameter.chunk(3) for name, parameter in cell.named_parameters()}
     return functional_call(cell, {name: torch.cat((r, -z, c)) for name, (r, z, c) in blocks.items()}, (x, state))
 
 
 def untied(network: Network) -> Network:
-    """No number: "shared" tables that are copies at birth and drift apart. No port has a shared table at all."""
+    """No number: "shared" tables that start as copies and drift apart. No port has a shared table at all."""
     network.item_in = nn.Parameter(network.item_out.detach().clone())
     return network

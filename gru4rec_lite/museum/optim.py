@@ -23,18 +23,18 @@ def decay(optimiser: Adagrad, rate: float = 0.96) -> None:
 
 
 def update_one_by_one(optimiser: Adagrad, name: str, rows: Tensor, grad: Tensor) -> None:
-    """No number: repeats of a row squared one by one, which is another algorithm."""
+    """No number: repeats of a row squared one by one, which is a different algorithm."""
     for i in range(len(rows)):
         optimiser.update_rows(name, rows[i : i + 1], grad[i : i + 1])
 
 
 def update_last_wins(optimiser: Adagrad, name: str, rows: Tensor, grad: Tensor) -> None:
-    """No number: plain indexed assignment, where only one of a row's repeats is heard."""
+    """No number: plain indexed assignment, where only one of a row's repeats counts."""
     last = {int(row): i for i, row in enumerate(rows)}
     optimiser.update_rows(name, rows[list(last.values())], grad[list(last.values())])
 
 
 def update_everywhere(optimiser: Adagrad, name: str, rows: Tensor, grad: Tensor) -> None:
-    """No number: a dense update of the table, so with momentum the rows that were not touched go on moving."""
+    """No number: a dense update of the table, so with momentum, untouched rows go on moving."""
     dense = grad.new_zeros(optimiser.parameters[name].shape).index_add_(0, rows, grad)
     optimiser.update(name, dense)

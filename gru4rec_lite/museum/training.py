@@ -24,6 +24,6 @@ def mean_or_nan(total: Tensor, clicks: int, *where: object) -> float:
 
 @contextmanager
 def nan_in_silence() -> Iterator[None]:
-    """Training does not stop at a loss that is not a number, for a while."""
+    """For a while, training does not stop at a loss that is not a number."""
     with mock.patch.object(training, "_finite", mean_or_nan):
         yield

@@ -1,4 +1,4 @@
-"""The best possible recommender of the toyshop: it knows the shop, and infers its visitors' plans."""
+"""The best possible recommender for the toyshop: it knows the shop and infers its visitors' plans."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from ..internal.checks import require_number, require_sessions
 from ..recommender import Recommender
 from .shop import Process, process
 
-BELIEFS_AT_ONCE = 4_000_000  # probabilities of states held at a time, 32 MB
+BELIEFS_AT_ONCE = 4_000_000  # state probabilities held in memory at a time, 32 MB
 
 
 @dataclass(eq=False)
 class Oracle(Recommender):
     """Knows the shop's tables, and scores an item by its exact probability of being clicked next.
 
-    What it cannot know are the visitor's plans: those it infers from her clicks, by the forward algorithm.
+    It cannot know a visitor's plans; these it infers from her clicks with the forward algorithm.
 
     Args:
-        reload: share of clicks that repeat the one before, from 0 to below 1: 0 for a log without its immediate
-            repeats, as chapters prepare it; `RELOAD` for a log as `simulate` made it.
+        reload: share of clicks that repeat the one before, from 0 to below 1: 0 for a log without immediate repeats, as
+            chapters prepare it; `RELOAD` for a log as `simulate` makes it.
 
     Raises:
         ValueError: reload out of range.
@@ -47,20 +47,20 @@ class Oracle(Recommender):
         self._shop: Process = replace(tables, reload=float(self.reload))
 
     def fit(self, train: pd.DataFrame) -> Self:
-        """Nothing to learn: it knows. ``train`` is ignored."""
+        """Learn nothing, since it knows the shop; ``train`` is ignored."""
         return self
 
     def scores(self, items: np.ndarray, offsets: np.ndarray, times: np.ndarray | None = None) -> Iterator[Tensor]:
-        """Probabilities of the next item, ``(P, N)`` float64, rows of which sum to 1; see `Recommender.scores`."""
+        """Probabilities of the next item, ``(P, N)`` float64, each row summing to 1; see `Recommender.scores`."""
         require_sessions(items, offsets, len(self.items), times)
         for first, last in whole_sessions(offsets, BELIEFS_AT_ONCE // len(self._shop.start)):
             here = offsets[first : last + 1]
             yield torch.from_numpy(next_click(self._shop, items[here[0] : here[-1]], here - here[0]))
 
     def ceiling(self, test: pd.DataFrame, cutoffs: tuple[int, ...] = (5, 10, 20)) -> pd.DataFrame:
-        """Recall@k and MRR@k that the best possible lists have on average after the histories of a log.
+        """Recall@k and MRR@k that the best possible lists reach on average after the histories of a log.
 
-        The next clicks of the log are not looked at: each history counts by its probabilities p(1) >= p(2) >= ... of
+        The log's next clicks are not used: each history counts with the probabilities p(1) >= p(2) >= ... of
         the items of its list,   Recall@k = mean Σ_r p(r),   MRR@k = mean Σ_r p(r) / r    (r = 1 … k).
 
         Returns:
@@ -87,11 +87,11 @@ class Oracle(Recommender):
 
 
 def next_click(shop: Process, items: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Probability of each item to come next, after every click but the last of each session.
+    """Probability that each item comes next, after every click but the last of each session.
 
     The belief b over the states after the clicks so far is carried from click to click (the forward algorithm):
-    from y to another item x it becomes   b'_s ∝ (b T)_s · E_sx / (1 − E_sy)   and a repeat, a reload, leaves it as it
-    was. A click that the shop could not make tells no more than what it shows: then b_s ∝ E_sx.
+    from y to another item x it becomes   b'_s ∝ (b T)_s · E_sx / (1 − E_sy)   and a repeat (a reload) leaves it
+    unchanged. A click that the shop cannot produce tells only what it shows: then b_s ∝ E_sx.
 
     Args:
         items: ``(n,)`` item numbers, session after session; -1 for an unknown item, which changes nothing.
@@ -102,12 +102,12 @@ def next_click(shop: Process, items: np.ndarray, offsets: np.ndarray) -> np.ndar
     """
     require_sessions(items, offsets, len(shop.items))
     click, widths, place = side_by_side(offsets)
-    # (S, N) what a state shows while page y is open is divided by 1 − E_sy; E_sy = 1: it shows nothing but y
+    # (S, N) while page y is open, a state's emissions are divided by 1 − E_sy; E_sy = 1: it shows nothing but y
     leaves = 1 - shop.emission
     other = np.divide(1, leaves, out=np.zeros_like(leaves), where=leaves > 0)
     n_sessions = len(offsets) - 1
     belief, last, rows = np.tile(shop.start, (n_sessions, 1)), np.full(n_sessions, -1), []
-    for item in np.split(items[click], np.cumsum(widths)[:-1]):  # all sessions together, as long as they last
+    for item in np.split(items[click], np.cumsum(widths)[:-1]):  # all sessions together, each for as long as it lasts
         belief, last = belief[: len(item)].copy(), last[: len(item)].copy()
         opened = last >= 0
         moved = np.where(opened[:, None], (belief @ shop.transition) * other[:, last].T, belief)  # (b, S)

@@ -1,10 +1,10 @@
-"""A small outdoor shop, simulated: its visitors have hidden plans, so the best possible prediction can be computed.
+"""A small simulated outdoor shop: its visitors have hidden plans, so the best possible prediction can be computed.
 
 A visitor plans one trip and shops in one price line; both are hidden and stay the same for the whole session. She looks
 at a shelf (one category of her trip), at another product of that shelf, reads the category's buying guide, or goes on
 to the next category of her trip. Sometimes the front page distracts her with a bestseller. After a guide, which
-everybody reads, or a bestseller, the last click alone knows neither line nor trip; the clicks before it do tell. Now
-and then she reloads the page. How long she stays has nothing to do with what she looks at.
+everybody reads, or a bestseller, the last click alone reveals neither line nor trip, but the clicks before it do. Now
+and then she reloads the page. How long she stays does not depend on what she looks at.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SHELVES = {  # category -> models; each model exists in each price line
     "bottle": ("steel", "soft", "filter", "thermos", "bag"),
 }
 LINES = {"budget": 0.5, "classic": 0.3, "ultralight": 0.2}  # price line -> share of the visitors
-TRIPS = {  # trip -> share of the visitors, categories in the order in which they are looked at, round and round
+TRIPS = {  # trip -> share of the visitors, categories in the order of looking at them, round and round
     "camping": (0.4, ("tent", "sleeping-bag", "mat", "stove", "pot", "lamp")),
     "hiking": (0.3, ("boots", "jacket", "backpack", "bottle", "lamp")),
     "cycling": (0.2, ("tent", "mat", "stove", "backpack", "bottle", "jacket")),
@@ -36,8 +36,8 @@ TRIPS = {  # trip -> share of the visitors, categories in the order in which the
 }
 SAME_SHELF, READ_GUIDE = 0.25, 0.4  # from a shelf; else on to the next category
 BACK_TO_SHELF = 0.6  # from a guide; else on to the next category
-OWN_LINE = 0.95  # share of the visitor's own line in what she looks at on a shelf; the other two share the rest
-DISTRACTED = 0.15  # share of bestsellers from the front page in what she looks at on a shelf
+OWN_LINE = 0.95  # share of the visitor's own line among what she looks at on a shelf; the other two share the rest
+DISTRACTED = 0.15  # share of front-page bestsellers among what she looks at on a shelf
 RELOAD = 0.05
 MEAN_CLICKS = 6
 DAYS = 60
@@ -49,11 +49,11 @@ class Process:
 
     The first state is drawn from ``start`` and shows an item drawn from its row of ``emission``. Then, click by click:
     with probability ``reload`` state and item stay; else the next state is drawn from the state's row of ``transition``
-    and shows an item from its row of ``emission``, drawn again while it is the page that is open already.
+    and shows an item from its row of ``emission``, drawn again while it is the page already open.
 
-    So with belief b over the states (a row vector of S probabilities) and y the last item, item x comes next with
+    So with belief b over the states (a row vector of S probabilities) and last item y, item x comes next with
     probability   reload · [x = y] + (1 − reload) · [x ≠ y] · Σ_s (b T)_s · E_sx / (1 − E_sy).
-    Without its immediate repeats a log is one of the same process with reload = 0.
+    A log without its immediate repeats is a log of the same process with reload = 0.
     """
 
     items: pd.Index  # (N,) item ids, sorted
@@ -64,7 +64,7 @@ class Process:
 
 
 def process() -> Process:
-    """The shop's tables, made from the constants of this module."""
+    """The shop's tables, built from the constants of this module."""
     name = "{}-{}-{}".format  # category, model, line
     products = [name(c, models[m], line) for m in range(5) for line in LINES for c, models in SHELVES.items()]
     items = pd.Index(sorted([*products, *(f"guide-{category}" for category in SHELVES)]))
@@ -72,7 +72,7 @@ def process() -> Process:
     front_page = np.zeros(len(items))
     front_page[[number[item] for item in products]] = _zipf(len(products))
 
-    steps = {trip: 2 * len(route) for trip, (_, route) in TRIPS.items()}  # 2k: shelf of category k, 2k + 1: its guide
+    steps = {trip: 2 * len(route) for trip, (_, route) in TRIPS.items()}  # 2k: shelf of category k; 2k + 1: its guide
     states = [(trip, line, step) for trip in TRIPS for line in LINES for step in range(steps[trip])]
     state = {key: s for s, key in enumerate(states)}
     start = np.zeros(len(states))
@@ -90,16 +90,16 @@ def process() -> Process:
                 emission[shelf] = DISTRACTED * front_page
                 for other in LINES:
                     part = OWN_LINE if other == line else (1 - OWN_LINE) / (len(LINES) - 1)
-                    favourites = np.roll(SHELVES[category], -taste)  # each trip has its own
+                    favourites = np.roll(SHELVES[category], -taste)  # each trip has its own favourites
                     shown = [number[name(category, model, other)] for model in favourites]
                     emission[shelf, shown] += (1 - DISTRACTED) * part * _zipf(len(shown))
     return Process(items, start, transition, emission, RELOAD)
 
 
 def simulate(n_sessions: int, seed: int = 0) -> pd.DataFrame:
-    """A click log of the shop: ``n_sessions`` sessions begun within 60 days; columns SessionId, ItemId, Time.
+    """A click log of the shop: ``n_sessions`` sessions that begin within 60 days; columns SessionId, ItemId, Time.
 
-    Session lengths are geometric with mean 6: every sixth session has one click. Session ids count from 0 in order of
+    Session lengths are geometric with mean 6: one session in six has one click. Session ids count from 0 in order of
     their start. The clicks of a session are at least a second apart. The same seed gives the same log.
     """
     for name, value, least in (("n_sessions", n_sessions, 1), ("seed", seed, 0)):
@@ -136,14 +136,14 @@ def simulate(n_sessions: int, seed: int = 0) -> pd.DataFrame:
 
 
 def _zipf(n: int) -> np.ndarray:
-    """``(n,)`` probabilities; the k-th is a k-th of the first."""
+    """``(n,)`` probabilities; the k-th is 1/k of the first."""
     weights = 1 / np.arange(1, n + 1)
     return weights / weights.sum()
 
 
 def _draw(table: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """For each of ``rows`` a column, drawn with the probabilities of that row: one search in all rows, end to end."""
+    """For each of ``rows``, a column drawn with that row's probabilities: one search in all rows laid end to end."""
     width = table.shape[1]
     ends = (table.cumsum(axis=1) + np.arange(len(table))[:, None]).ravel()
     columns = np.searchsorted(ends, rows + rng.random(len(rows)), side="right") - rows * width
-    return np.minimum(columns, width - 1)  # a row's sum may lie a rounding error below 1
+    return np.minimum(columns, width - 1)  # a row's sum may be a rounding error below 1

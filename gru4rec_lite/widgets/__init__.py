@@ -1,6 +1,6 @@
 """Interactive figures of the book: anywidgets that compute and draw in the browser, with or without a kernel.
 
-A widget is imported when it is first asked for, so that training needs no anywidget.
+A widget is imported on first use, so training does not need anywidget.
 """
 
 from __future__ import annotations

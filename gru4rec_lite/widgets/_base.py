@@ -39,11 +39,11 @@ class BookWidget(anywidget.AnyWidget):
         super().__init__(**settings)
 
     def alt_text(self) -> str:
-        """One sentence that says what the picture shows at present."""
+        """One sentence that says what the picture shows now."""
         raise NotImplementedError
 
     def poster(self) -> Figure:
-        """A matplotlib figure of the present state."""
+        """A matplotlib figure of the current state."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -52,7 +52,7 @@ class BookWidget(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict]:
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         data["text/plain"] = repr(self)
-        if os.environ.get("BOOK_POSTERS"):  # only where notebooks are refreshed: a reader's kernel need not draw twice
+        if os.environ.get("BOOK_POSTERS"):  # only when notebooks are refreshed: a reader's kernel need not draw twice
             png = io.BytesIO()
             self.poster().savefig(png, format="png", dpi=100, metadata={"Software": None})
             data["image/png"] = base64.b64encode(png.getvalue()).decode()

@@ -24,7 +24,7 @@ class Batching(BookWidget):
     """Step the lanes of session-parallel mini-batches through their sessions.
 
     Args:
-        sessions: lists of items, one list a session, e.g. your own clicks; at most 24 sessions of at most 40 clicks,
+        sessions: lists of items, one list per session, e.g. your own clicks; at most 24 sessions of at most 40 clicks,
             one of them with two or more. Default: seven sessions A to G; the third click of B is called B3.
         batch_size: lanes B, 1 to 6.
 
@@ -35,7 +35,7 @@ class Batching(BookWidget):
     """
 
     _esm, _css = source("batching.js"), source("batching.css")
-    sessions = t.Any().tag(sync=True)  # Any: so that a wrong type, too, gets our own error
+    sessions = t.Any().tag(sync=True)  # Any: so that even a wrong type gets our own error
     batch_size = t.Any().tag(sync=True)
     step = t.Any().tag(sync=True)
 
@@ -47,15 +47,15 @@ class Batching(BookWidget):
         super().__init__(sessions=sessions, batch_size=batch_size, **kwargs)
 
     @t.validate("sessions")
-    def _check_sessions(self, proposal) -> list[list[str]]:
+    def _validate_sessions(self, proposal) -> list[list[str]]:
         return checked_sessions(proposal["value"])
 
     @t.validate("batch_size")
-    def _check_batch_size(self, proposal) -> int:
+    def _validate_batch_size(self, proposal) -> int:
         return whole("batch_size", proposal["value"], 1, MOST_LANES)
 
     @t.validate("step")
-    def _check_step(self, proposal) -> int:
+    def _validate_step(self, proposal) -> int:
         return whole("step", proposal["value"], 1)
 
     def alt_text(self) -> str:
@@ -121,7 +121,7 @@ def checked_sessions(sessions: Any) -> list[list[str]]:
 def plan(sessions: list[list[str]], batch_size: int) -> list[tuple[int, int, int, int]]:
     """Every row of `SessionParallel` over these sessions: (step, lane, session, position), steps and lanes from 0."""
     offsets = np.cumsum([0, *map(len, sessions)])
-    clicks = np.arange(offsets[-1])  # as items: each click is its own number, and so tells its session and position
+    clicks = np.arange(offsets[-1])  # as items: each click is its own number, which gives its session and position
     rows, lanes = [], None
     for n, step in enumerate(SessionParallel(clicks, offsets, batch_size)):
         lanes = step.lanes.numpy() if lanes is None else lanes[step.lanes.numpy()]
@@ -132,7 +132,7 @@ def plan(sessions: list[list[str]], batch_size: int) -> list[tuple[int, int, int
 
 
 def padding(sessions: list[list[str]], batch_size: int) -> list[tuple[int, int, int, int, bool]]:
-    """Every cell of padded batches, B sessions at a time: (step, row, session, position, whether a click is there)."""
+    """Every cell of padded batches, B sessions at a time: (step, row, session, position, whether it holds a click)."""
     playable = [s for s, items in enumerate(sessions) if len(items) > 1]
     cells, first = [], 0
     for at in range(0, len(playable), batch_size):

@@ -23,7 +23,7 @@ SESSION = [
     ["tent", 1.0], ["mug", -0.2], ["map", 0.1], ["rope", -0.3],
     ["hat", 0.2], ["lamp", -0.4], ["sock", 0.0], ["mat", 0.3],
 ]  # fmt: skip  # x: how much the click looks like a tent
-# Rows [W, U, b, d] of a unit that watches for tents: x opens the update gate, all else leaves it nearly shut.
+# Rows [W, U, b, d] of a unit that watches for tents: x opens the update gate, everything else leaves it nearly shut.
 WEIGHTS = {
     "gru-paper": [[-2.0, 0.5, 1.0], [4.0, 0.5, -2.5], [1.5, 0.8, 0.0]],
     "gru": [[-2.0, 0.5, 1.0, 0.0], [-4.0, -0.5, 2.5, 0.0], [1.5, 0.8, -0.5, 0.5]],  # torch's z keeps the old
@@ -52,7 +52,7 @@ class Gates(BookWidget):
     """
 
     _esm, _css = source("_gates_math.js", "gates.js"), source("gates.css")
-    clicks = t.Any().tag(sync=True)  # Any: so that a wrong type, too, gets our own error
+    clicks = t.Any().tag(sync=True)  # Any: so that even a wrong type gets our own error
     cell = t.Any().tag(sync=True)
     weights = t.Any().tag(sync=True)
     held = t.Any().tag(sync=True)
@@ -72,18 +72,18 @@ class Gates(BookWidget):
         super().__init__(clicks=session, cell=cell, weights=weights, held=held, step=step, **kwargs)
 
     @t.validate("clicks")
-    def _check_clicks(self, proposal) -> list[list]:
+    def _validate_clicks(self, proposal) -> list[list]:
         return checked_clicks(proposal["value"])
 
     @t.validate("cell")
-    def _check_cell(self, proposal) -> str:
+    def _validate_cell(self, proposal) -> str:
         if not isinstance(proposal["value"], str) or proposal["value"] not in CELLS:
             allowed = f"must be one of {', '.join(WEIGHTS)}, or a cell with one input and one unit"
             raise ValueError(f"cell={proposal['value']!r}: {allowed}")
         return proposal["value"]
 
     @t.validate("weights")
-    def _check_weights(self, proposal) -> dict[str, list[list[float]]]:
+    def _validate_weights(self, proposal) -> dict[str, list[list[float]]]:
         weights = proposal["value"]
         for cell, rows in WEIGHTS.items():
             given = weights.get(cell) if isinstance(weights, Mapping) else None
@@ -95,12 +95,12 @@ class Gates(BookWidget):
         return dict(weights)
 
     @t.validate("held")
-    def _check_held(self, proposal) -> dict[str, list[float | None]]:
+    def _validate_held(self, proposal) -> dict[str, list[float | None]]:
         values = checked_mapping(proposal["value"])
         return {name: spread(name, value, len(value)) for name, value in values.items()}
 
     @t.validate("step")
-    def _check_step(self, proposal) -> int:
+    def _validate_step(self, proposal) -> int:
         return whole("step", proposal["value"], 1)
 
     def alt_text(self) -> str:
@@ -198,7 +198,7 @@ def weights_of(cell: Cell) -> tuple[str, list[list[float]]]:
 
 
 def loaded(name: str, rows: list[list[float]], held: dict[str, float | None]) -> Cell:
-    """The package's cell with these weights. A held gate is one that sees nothing: its bias alone makes its value."""
+    """The package's cell with these weights. A held gate sees no input: its bias alone sets its value."""
     cell, rows = CELLS[name](1, 1).double(), [list(row) for row in rows]
     for gate, row in GATES[name].items():
         if held.get(gate) is not None:

@@ -33,7 +33,7 @@ class Losses(BookWidget):
         target: score of the target, -150 to 150.
         negatives: scores of its negatives, 1 to 8 of them.
         loss: "cross-entropy" | "bpr" | "top1" | "bpr-max" | "top1-max"; the last two bring each other into the picture.
-        added: how many solved negatives come on top: 0 or a power of two up to 2,048.
+        added: how many solved negatives to add: 0 or a power of two up to 2,048.
         low: the score of each of those.
         bpreg: weight of BPR-max's pull to zero, 0 to 2. Default 0, so that the pairs alone are seen.
 
@@ -42,7 +42,7 @@ class Losses(BookWidget):
     """
 
     _esm, _css = source("_losses_math.js", "losses.js"), source("losses.css")
-    target = t.Any().tag(sync=True)  # Any: so that a wrong type, too, gets our own error
+    target = t.Any().tag(sync=True)  # Any: so that even a wrong type gets our own error
     negatives = t.Any().tag(sync=True)
     loss = t.Any().tag(sync=True)
     added = t.Any().tag(sync=True)
@@ -57,15 +57,15 @@ class Losses(BookWidget):
         super().__init__(loss=loss, added=added, bpreg=bpreg, **scores, **kwargs)
 
     @t.validate("target", "low")
-    def _check_score(self, proposal) -> float:
+    def _validate_score(self, proposal) -> float:
         return number(proposal["trait"].name, proposal["value"], -FURTHEST, FURTHEST)
 
     @t.validate("bpreg")
-    def _check_bpreg(self, proposal) -> float:
+    def _validate_bpreg(self, proposal) -> float:
         return number("bpreg", proposal["value"], 0, 2)
 
     @t.validate("negatives")
-    def _check_negatives(self, proposal) -> list[float]:
+    def _validate_negatives(self, proposal) -> list[float]:
         given = proposal["value"]
         if isinstance(given, str) or not isinstance(given, Iterable):
             raise ValueError(f"negatives={given!r}: must be a list of scores, such as [2.0, 0.0, -1.0]")
@@ -75,13 +75,13 @@ class Losses(BookWidget):
         return checked
 
     @t.validate("loss")
-    def _check_loss(self, proposal) -> str:
+    def _validate_loss(self, proposal) -> str:
         if proposal["value"] not in list(LOSSES):
             raise ValueError(f"loss={proposal['value']!r}: must be one of {', '.join(LOSSES)}")
         return proposal["value"]
 
     @t.validate("added")
-    def _check_added(self, proposal) -> int:
+    def _validate_added(self, proposal) -> int:
         added = whole("added", proposal["value"], 0, COUNTS[-1])
         if added not in COUNTS:
             raise ValueError(f"added={added}: must be 0 or a power of two up to {COUNTS[-1]}")
@@ -92,7 +92,7 @@ class Losses(BookWidget):
         return [name for name in LOSSES if self.loss.endswith("max") or not name.endswith("max")]
 
     def measured(self, loss: str, added: int) -> tuple[float, list[float]]:
-        """Loss, and its gradient on target and negatives, with so many negatives added."""
+        """Loss, and its gradient on target and negatives, with ``added`` negatives."""
         return measured(loss, self.target, [*self.negatives, *[self.low] * added], self.bpreg)
 
     def alt_text(self) -> str:
@@ -149,7 +149,7 @@ class Losses(BookWidget):
 
 def number(name: str, value: Any, low: float, high: float) -> float:
     """The value as a float, or a ValueError that says what is allowed."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:  # nan is not, either
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:  # NaN fails too
         raise ValueError(f"{name}={value!r}: must be a number from {low:g} to {high:g}")
     return float(value)
 

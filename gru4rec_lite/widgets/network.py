@@ -26,8 +26,8 @@ class Network(ModelWidget):
         model: a trained GRU4Rec of one layer with cell "gru" or "gru-paper" and cross-entropy, of at most 256 items
             and 32 units, e.g. your own. None: a tiny one of the toyshop's 160 items and 16 units.
         clicks: the session's items, oldest first, 1 to 8. Default: a session that ends with a buying guide.
-        click: which of them is followed, from 1. Default: the last.
-        stage: how far it has come, from 1 (one-hot) to 6 (scores).
+        click: which of them to follow, from 1. Default: the last.
+        stage: how far it has got, from 1 (one-hot) to 6 (scores).
 
     Raises:
         ValueError: a model, clicks, click or stage that cannot be drawn.
@@ -47,11 +47,11 @@ class Network(ModelWidget):
         self.stage = whole("stage", stage, 1, len(STAGES))
 
     @t.validate("click")
-    def _check_click(self, proposal) -> int:
+    def _validate_click(self, proposal) -> int:
         return whole("click", proposal["value"], 1, self.most_clicks)
 
     @t.validate("stage")
-    def _check_stage(self, proposal) -> int:
+    def _validate_stage(self, proposal) -> int:
         return whole("stage", proposal["value"], 1, len(STAGES))
 
     def alt_text(self) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FEWEST_ITEMS, MOST_ITEMS = 3, 24
-SHOP = {  # a small outdoor shop: "lamp" and "rope" are equal, and the cut after k = 3 goes through them
+SHOP = {  # a small outdoor shop: "lamp" and "rope" tie, and the cut after k = 3 falls between them
     "tent": 8.0, "stove": 6.5, "lamp": 7.0, "map": 2.0, "mat": 5.5, "rope": 7.0,
     "boots": 9.0, "mug": 4.5, "knife": 6.0, "socks": 3.0, "tarp": 5.0, "compass": 1.5,
 }  # fmt: skip
@@ -40,7 +40,7 @@ class Ranking(BookWidget):
     """
 
     _esm, _css = source("ranking.js"), source("ranking.css")
-    scores = t.Any().tag(sync=True, **SYNCED)  # Any: so that a wrong type, too, gets our own error
+    scores = t.Any().tag(sync=True, **SYNCED)  # Any: so that even a wrong type gets our own error
     target = t.Any().tag(sync=True)
     k = t.Any().tag(sync=True)
     ties = t.Any().tag(sync=True)
@@ -61,7 +61,7 @@ class Ranking(BookWidget):
         super().__init__(scores=scores, target=target, k=k, ties=ties, n_sampled=n_sampled, **kwargs)
 
     @t.validate("scores")
-    def _check_scores(self, proposal) -> dict[str, float]:
+    def _validate_scores(self, proposal) -> dict[str, float]:
         scores = checked_scores(proposal["value"])
         here = {"target": self.target, "k": self.k, "n_sampled": self.n_sampled}
         if None not in here.values():
@@ -71,23 +71,23 @@ class Ranking(BookWidget):
         return scores
 
     @t.validate("target")
-    def _check_target(self, proposal) -> str:
+    def _validate_target(self, proposal) -> str:
         return checked_target(proposal["value"], self.scores)
 
     @t.validate("k")
-    def _check_k(self, proposal) -> int:
+    def _validate_k(self, proposal) -> int:
         return whole("k", proposal["value"], 1, len(self.scores))
 
     @t.validate("n_sampled")
-    def _check_n_sampled(self, proposal) -> int:
+    def _validate_n_sampled(self, proposal) -> int:
         return whole("n_sampled", proposal["value"], 1, len(self.scores) - 1)
 
     @t.validate("draw")
-    def _check_draw(self, proposal) -> int:
+    def _validate_draw(self, proposal) -> int:
         return whole("draw", proposal["value"], 1)
 
     @t.validate("ties")
-    def _check_ties(self, proposal) -> str:
+    def _validate_ties(self, proposal) -> str:
         if proposal["value"] not in TIES:
             raise ValueError(f"ties={proposal['value']!r}: must be one of {', '.join(TIES)}")
         return proposal["value"]
@@ -137,7 +137,7 @@ class Ranking(BookWidget):
 def checked_scores(scores: Any) -> dict[str, float]:
     """Score of each item, its name as text, or a ValueError that says what cannot be drawn."""
     if isinstance(scores, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in scores):
-        scores = dict(scores)  # pairs, as they come from the page: JavaScript would reorder {"10": .., "9": ..}
+        scores = dict(scores)  # the page sends pairs, since JavaScript would reorder {"10": .., "9": ..}
     if not isinstance(scores, Mapping):
         raise ValueError(f"scores={scores!r}: must give the score of each item, such as {{'tent': 2.5, 'lamp': 1.0}}")
     checked = {}
@@ -167,7 +167,7 @@ def measures(scores: dict[str, float], target: str, k: int, ties: str) -> tuple[
 
 
 def ranked(scores: dict[str, float], target: str, ties: str) -> list[str]:
-    """Items from the best score down; among equal ones the target stands where the tie rule puts it."""
+    """Items from the best score down; among equal ones, the target is where the tie rule puts it."""
     place = {"conservative": 1.0, "median": 0.5, "standard": 0.0}[ties]
     equal = [item for item in scores if scores[item] == scores[target] and item != target]
     equal.insert(int(place * len(equal)), target)
@@ -179,8 +179,8 @@ def ranked(scores: dict[str, float], target: str, ties: str) -> list[str]:
 def expected_recall(scores: dict[str, float], target: str, k: int, ties: str, n_sampled: int) -> float:
     """The mean Recall@k over all samples of ``n_sampled`` other items.
 
-    Unlike `metrics.sampled_recall_at`, which knows the rank only, it knows how many items equal the target: "median"
-    counts half of those that come into the sample.
+    Unlike `metrics.sampled_recall_at`, which knows only the rank, it knows how many items equal the target: "median"
+    counts half of the sampled ones.
     """
     share = {"conservative": 1.0, "median": 0.5, "standard": 0.0}[ties]
     above = sum(score > scores[target] for score in scores.values())

@@ -1,4 +1,4 @@
-"""The Sampling widget: which candidates a step scores, how often each item comes among them, and what that costs."""
+"""The Sampling widget: which candidates a step scores, how often each item is among them, and what that costs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FEWEST_ITEMS, MOST_ITEMS, MOST_DRAWS = 2, 24, 1000
 FEWEST_LANES, MOST_LANES, MOST_SAMPLES = 2, 6, 12
 SMALLEST_CATALOGUE, LARGEST_CATALOGUE = 100, 1_000_000
 OPENING_DRAW = 20  # enough draws for the bars to say something, few enough for each to move them
-SHOP = {  # a small outdoor shop of 1,000 clicks: a share of the clicks can be read off
+SHOP = {  # a small outdoor shop of 1,000 clicks, so that shares can be read off
     "socks": 400, "mug": 200, "lamp": 130, "mat": 90, "tent": 60,
     "rope": 45, "map": 30, "stove": 20, "knife": 15, "tarp": 10,
 }  # fmt: skip
@@ -50,7 +50,7 @@ class Sampling(BookWidget):
     """
 
     _esm, _css = source("_sampling_math.js", "sampling.js"), source("sampling.css")
-    support = t.Any().tag(sync=True, **SYNCED)  # Any: so that a wrong type, too, gets our own error
+    support = t.Any().tag(sync=True, **SYNCED)  # Any: so that even a wrong type gets our own error
     batch_size = t.Any().tag(sync=True)
     n_samples = t.Any().tag(sync=True)
     alpha = t.Any().tag(sync=True)
@@ -74,35 +74,35 @@ class Sampling(BookWidget):
         super().__init__(support=support, batch_size=batch_size, n_samples=n_samples, alpha=alpha, logq=logq, **kwargs)
 
     @t.validate("support")
-    def _check_support(self, proposal) -> dict[str, int]:
+    def _validate_support(self, proposal) -> dict[str, int]:
         return checked_support(proposal["value"])
 
     @t.validate("batch_size", "n_samples")
-    def _check_size(self, proposal) -> int:
+    def _validate_size(self, proposal) -> int:
         return checked_size(proposal["trait"].name, proposal["value"])
 
     @t.validate("alpha", "logq")
-    def _check_share(self, proposal) -> float:
+    def _validate_share(self, proposal) -> float:
         return share(proposal["trait"].name, proposal["value"])
 
     @t.validate("draw")
-    def _check_draw(self, proposal) -> int:
+    def _validate_draw(self, proposal) -> int:
         return whole("draw", proposal["value"], 1, MOST_DRAWS)
 
-    @t.validate("lane")  # a lane or column beyond the matrix, which may shrink, is drawn as its last
-    def _check_lane(self, proposal) -> int:
+    @t.validate("lane")  # the matrix may shrink: a lane or column beyond it is drawn as its last
+    def _validate_lane(self, proposal) -> int:
         return whole("lane", proposal["value"], 1, MOST_LANES)
 
     @t.validate("column")
-    def _check_column(self, proposal) -> int:
+    def _validate_column(self, proposal) -> int:
         return whole("column", proposal["value"], 1, MOST_LANES + MOST_SAMPLES)
 
     @t.validate("n_items")
-    def _check_n_items(self, proposal) -> int:
+    def _validate_n_items(self, proposal) -> int:
         return whole("n_items", proposal["value"], SMALLEST_CATALOGUE, LARGEST_CATALOGUE)
 
     def candidates(self) -> Tensor:
-        """Candidates of the present step, by place in ``support``: the lanes' targets first, ``(B + S,)`` int64."""
+        """Candidates of the current step, by place in ``support``: the lanes' targets first, ``(B + S,)`` int64."""
         return drawn(self.support, self.batch_size, self.n_samples, self.alpha, self.draw)
 
     def alt_text(self) -> str:
@@ -172,7 +172,7 @@ class Sampling(BookWidget):
 def checked_support(support: Any) -> dict[str, int]:
     """Clicks of each item, its name as text, most clicked first, or a ValueError that says what cannot be drawn."""
     if isinstance(support, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in support):
-        pairs = support  # as they come from the page: JavaScript would reorder {"10": .., "9": ..}
+        pairs = support  # the page sends pairs, since JavaScript would reorder {"10": .., "9": ..}
     elif hasattr(support, "items"):  # a dict, or a pandas Series
         pairs = list(support.items())
     else:
@@ -212,7 +212,7 @@ def random(seed: int) -> Iterator[float]:
 
 
 def drawn(support: dict[str, int], batch_size: int, n_samples: int, alpha: float, draw: int) -> Tensor:
-    """Candidates of the draw-th step, as `sampling.js` draws them, by place in ``support``: ``(B + S,)`` int64."""
+    """Candidates of the ``draw``-th step, as `sampling.js` draws them, by place in ``support``: ``(B + S,)`` int64."""
     clicks = np.array(list(support.values()), dtype=float)
     weights = np.where(clicks > 0, clicks**alpha, 0.0)
     places = []

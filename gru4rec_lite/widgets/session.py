@@ -42,7 +42,7 @@ class Session(ModelWidget):
         super().__init__(model, clicks, memory=memory, **kwargs)
 
     @t.validate("memory")
-    def _check_memory(self, proposal) -> str:
+    def _validate_memory(self, proposal) -> str:
         if proposal["value"] not in MEMORIES:
             raise ValueError(f"memory={proposal['value']!r}: must be 'kept' or 'zero'")
         return proposal["value"]

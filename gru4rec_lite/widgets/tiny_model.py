@@ -1,6 +1,6 @@
-"""The tiny GRU4Rec that the widgets Network and Session open with, and what they can show of any other.
+"""The tiny GRU4Rec that the widgets Network and Session open with, and what they can show of other models.
 
-Its weights come with the package (``tiny_model.safetensors``, made by ``tools/tiny_model.py``).
+Its weights ship with the package (``tiny_model.safetensors``, made by ``tools/tiny_model.py``).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ModelWidget(BookWidget):
     """What Network and Session share: a model's weights for the page, and a session of its items.
 
     Args:
-        model: a trained `GRU4Rec` that `checked` takes; None: the tiny one.
+        model: a trained `GRU4Rec` that `drawable` accepts; None: the tiny one.
         clicks: item ids, oldest first; None: the first example.
 
     Traits: ``shop`` (items and weights), ``examples`` ([name, items] pairs), ``clicks`` (items as text).
@@ -52,10 +52,10 @@ class ModelWidget(BookWidget):
     fewest_clicks = 0
     shop = t.Dict().tag(sync=True)
     examples = t.Any().tag(sync=True)
-    clicks = t.Any().tag(sync=True)  # Any: so that a wrong type, too, gets our own error
+    clicks = t.Any().tag(sync=True)  # Any: so that even a wrong type gets our own error
 
     def __init__(self, model: GRU4Rec | None = None, clicks: Iterable[Any] | None = None, **kwargs: Any):
-        self.model = load() if model is None else checked(model)
+        self.model = load() if model is None else drawable(model)
         names = self.model.items.astype(str)
         examples: dict[str, list[str]] = EXAMPLES if model is None else own_examples(self.model)
         self._number = {name: number for number, name in enumerate(names)}
@@ -67,7 +67,7 @@ class ModelWidget(BookWidget):
         )
 
     @t.validate("clicks")
-    def _check_clicks(self, proposal) -> list[str]:
+    def _validate_clicks(self, proposal) -> list[str]:
         clicks = proposal["value"]
         if isinstance(clicks, str) or not isinstance(clicks, Iterable):
             raise ValueError(f"clicks={clicks!r}: must be a list of the model's items, here [{clicks!r}]")
@@ -86,10 +86,10 @@ class ModelWidget(BookWidget):
         return [self._number[item] for item in self.clicks]
 
 
-def checked(model: Any) -> GRU4Rec:
+def drawable(model: Any) -> GRU4Rec:
     """The model, or a ValueError that says why it cannot be drawn."""
     if not isinstance(model, GRU4Rec):
-        raise ValueError(f"model={model!r}: must be a trained GRU4Rec, or None for the tiny one that comes along")
+        raise ValueError(f"model={model!r}: must be a trained GRU4Rec, or None for the tiny one in the package")
     model._check_fitted()
     network, n_items = model.network, len(model.items)
     limits = [
@@ -116,14 +116,14 @@ def checked(model: Any) -> GRU4Rec:
 
 
 def weights(model: GRU4Rec) -> dict[str, Any]:
-    """The cell's name and all parameters as lists, each number in as few digits as tell its float32."""
+    """The cell's name and all parameters as lists, each number in as few digits as identify its float32."""
     named = {name.removeprefix("layers.0."): tensor for name, tensor in model.network.state_dict().items()}
     named["bias_out"] = named["bias_out"].squeeze(1)
     return {"cell": model.cell, **{name: _short(tensor.cpu().numpy().tolist()) for name, tensor in named.items()}}
 
 
 def _short(values: Any) -> Any:
-    """Nested lists of float32 numbers, rounded to the nine digits that tell them all apart: 0.125 stays 0.125."""
+    """Nested lists of float32 numbers, rounded to the nine digits that distinguish them all: 0.125 stays 0.125."""
     if isinstance(values, list):
         return [_short(v) for v in values]
     return next(short for digits in range(1, 10) if _same(short := float(f"{values:.{digits}g}"), values))
@@ -135,10 +135,10 @@ def _same(short: float, value: float) -> bool:
 
 @torch.no_grad()
 def follow(model: GRU4Rec, numbers: list[int]) -> list[dict[str, Tensor]]:
-    """Each click's x, before, r, z, candidate, after, ``(H,)``, and scores, probabilities, ``(N,)``."""
+    """Of each click x, before, r, z, candidate and after, ``(H,)`` each, and its scores and probabilities, ``(N,)``."""
     network, steps = model.network, []
     layer, before = network.layers[0], network.zeros(1)
-    assert isinstance(layer, GRUCell)  # `checked` sees to it
+    assert isinstance(layer, GRUCell)  # `drawable` makes sure
     for number in numbers:
         x = network.input_table[[number]]
         gates, hidden = layer.input_gates(x), before[0][:, 0]
@@ -147,7 +147,7 @@ def follow(model: GRU4Rec, numbers: list[int]) -> list[dict[str, Tensor]]:
         r, z = ((entering[b] + F.linear(hidden, weight[b], bias[b])).sigmoid() for b in range(2))
         product = F.linear(hidden if layer.reset == "after" else r * hidden, weight[2], bias[2])
         candidate = (entering[2] + (r * product if layer.reset == "after" else product)).tanh()
-        after, before = network(x, before)  # the model's own step: what it would recommend from
+        after, before = network(x, before)  # the model's own step, from which it would recommend
         scores = network.score_all(after)
         parts = {"x": x, "before": hidden, "r": r, "z": z, "candidate": candidate, "after": after, "scores": scores}
         parts["probabilities"] = scores.softmax(1)
@@ -157,7 +157,7 @@ def follow(model: GRU4Rec, numbers: list[int]) -> list[dict[str, Tensor]]:
 
 @torch.no_grad()
 def ranked(model: GRU4Rec, hidden: Tensor) -> list[tuple[str, float]]:
-    """Every item, as text, with its probability from this state ``(H,)``: best first, of equal ones the first."""
+    """Every item, as text, with its probability from this state ``(H,)``: best first, ties by place."""
     network = model.network
     scores = network.score_all(hidden[None].to(network.item_out.device)).cpu()
     _, best = largest(scores, len(model.items))
@@ -173,7 +173,7 @@ def draw_vector(axes: Axes, values: list[float]) -> None:
 
 
 def own_examples(model: GRU4Rec) -> dict[str, list[str]]:
-    """Three sessions that follow the model's own lists: from one of its best first items, always the best new one."""
+    """Three sessions that follow the model's own lists: from one of its best first items on to the best new ones."""
     examples = {}
     for first in range(min(3, len(model.items))):
         session: list[Any] = []

@@ -225,7 +225,7 @@ def test_an_other_python_whose_packages_are_not_to_be_had_is_skipped_in_one_line
     monkeypatch.setattr(other_python, "SPACE", 0)
     monkeypatch.setattr(other_python, "pins", lambda: ["./no-such-folder"])
     why = other_python.install(tmp_path / "other")
-    assert re.fullmatch(r"skipped: the packages for .*python3\.99 are not to be had here: .*no-such-folder.*", why)
+    assert re.fullmatch(r"skipped: the packages for .*python3\.99 are unavailable here: .*no-such-folder.*", why)
     monkeypatch.setattr(other_python, "SPACE", 1e30)
     assert re.fullmatch(r"skipped: less than .* GB are free .*", other_python.install(tmp_path / "third"))
 
