@@ -345,50 +345,31 @@ function withU(weights, U) {
   return Object.fromEntries(Object.entries(weights).map(([key, rows]) => [key, rows.map(set(key))]));
 }
 
-function layout({
-  time,
-  cell,
-  preset,
-  x,
-  u,
-  scope,
-  release,
-  gates,
-  candidate,
-  status,
-  here,
-  equation,
-  session,
-  sessionKeys,
-  share,
-  reachTitle,
-  gradient,
-  gradientKeys,
-}) {
+function layout(its) {
   const part = (...content) => html("div", { class: "g4r-part" }, content);
   return group(
     "g4r-gates",
     "Gates",
-    controls(time.node, cell.node, preset.node),
-    status.node,
+    controls(its.time.node, its.cell.node, its.preset.node),
+    its.status.node,
     columns(
       section(
-        here,
-        equation,
-        part(x.node),
-        gates.map((gate) => gate.block),
-        part(u.node, candidate),
-        controls(scope.node, html("div", { class: "g4r-buttons" }, release)),
+        its.here,
+        its.equation,
+        part(its.x.node),
+        its.gates.map((gate) => gate.block),
+        part(its.u.node, its.candidate),
+        controls(its.scope.node, html("div", { class: "g4r-buttons" }, its.release)),
       ),
       section(
         title("The session", "one unit, one number x per click"),
-        session.node,
-        sessionKeys,
-        reachTitle,
-        gradient.node,
-        gradientKeys,
+        its.session.node,
+        its.sessionKeys,
+        its.reachTitle,
+        its.gradient.node,
+        its.gradientKeys,
       ),
-      section(title("This click's factor", "on the gradient's way back"), share),
+      section(title("This click's factor", "on the gradient's way back"), its.share),
     ),
   );
 }

@@ -126,8 +126,8 @@ function makeRow(view, key, n) {
         ? [`negative ${key + 1}`, `negative ${key + 1}`]
         : ["", "the added negatives"];
   const input = html("input", { type: "range", "aria-label": `score of ${whose}`, ...CONTROL });
-  input.addEventListener("input", () => view.score(key, Number(input.value)));
-  input.addEventListener("focus", () => view.touchRow(key));
+  input.addEventListener("input", () => setScore(view, key, Number(input.value)));
+  input.addEventListener("focus", () => showTerm(view, key));
   const label = html("span", null, name);
   const value = html("output", { "aria-hidden": "true" });
   const gradient = html("b");
@@ -241,12 +241,6 @@ function build(view, model) {
   const given = view.state();
   const { target, negatives } = given;
   const state = { at: compute(given).hardest, before: given, reach: 10, rows: [] };
-  // By hand, so that Reset comes back to here.
-  const set = (values) => {
-    time.stop();
-    view.before = { ...view.state(), ...values };
-    view.put(values, "score");
-  };
   const time = stepper(
     {
       Step: () => follow(view),
@@ -276,7 +270,7 @@ function build(view, model) {
       choices: Object.fromEntries(Object.entries(PRESETS).map(([key, of]) => [key, made(of)])),
       use(scores) {
         view.reach = 10;
-        set(scores);
+        setScores(view, scores);
       },
     }),
     count: slider({
@@ -287,7 +281,9 @@ function build(view, model) {
       oninput(n) {
         const now = model.get("negatives");
         view.at = Math.min(view.at, n - 1);
-        set({ negatives: [...now, ...Array.from({ length: 8 }, (_, j) => 1 - j).slice(now.length)].slice(0, n) });
+        setScores(view, {
+          negatives: [...now, ...Array.from({ length: 8 }, (_, j) => 1 - j).slice(now.length)].slice(0, n),
+        });
         parts.example.set("own");
       },
     }),
@@ -321,24 +317,27 @@ function build(view, model) {
       ["up", "down", "value", "gradient"].map((name) => [name, html("div", { "data-picture": name })]),
     ),
   };
-  const score = (key, value) => {
-    const now = model.get("negatives");
-    view.at = key;
-    if (key < now.length) parts.example.set("own");
-    set(
-      key < 0
-        ? { target: value }
-        : key < now.length
-          ? { negatives: now.map((old, j) => (j === key ? value : old)) }
-          : { low: value },
-    );
-  };
-  const touchRow = (key) => {
-    if (view.at === key) return;
-    Object.assign(view, { at: key, touched: "score" });
-    view.redraw();
-  };
-  return { ...state, ...parts, score, touchRow, ...layout(parts) };
+  return { ...state, ...parts, ...layout(parts) };
+}
+
+// By hand, so that Reset comes back to here.
+function setScores(view, values) {
+  view.time.stop();
+  view.before = { ...view.state(), ...values };
+  view.put(values, "score");
+}
+function setScore(view, key, value) {
+  const { negatives } = view.state();
+  view.at = key;
+  if (key < negatives.length) view.example.set("own");
+  if (key < 0) setScores(view, { target: value });
+  else if (key === negatives.length) setScores(view, { low: value });
+  else setScores(view, { negatives: negatives.map((old, j) => (j === key ? value : old)) });
+}
+function showTerm(view, key) {
+  if (view.at === key) return;
+  Object.assign(view, { at: key, touched: "score" });
+  view.redraw();
 }
 
 // Every score minus its gradient, within the bars; says whether anything still moves.
@@ -357,28 +356,15 @@ function follow(view) {
   return Math.max(...[gradient.target, ...gradient.each].map(Math.abs)) > 0.002;
 }
 
-function layout({
-  time,
-  status,
-  loss,
-  example,
-  count,
-  range,
-  lambda,
-  more,
-  forces,
-  code,
-  codeTitle,
-  downTitle,
-  losses,
-  bits,
-  pictures,
-}) {
+function layout(its) {
   const picture = (heading, node) => html("div", null, heading, node);
   const naive = section(
     title("Cross-entropy in 32 bits", "the same formula, written in three ways"),
-    bits.node,
-    columns(picture(title("Loss"), pictures.value), picture(title("Gradient on the target"), pictures.gradient)),
+    its.bits.node,
+    columns(
+      picture(title("Loss"), its.pictures.value),
+      picture(title("Gradient on the target"), its.pictures.gradient),
+    ),
   );
   const heads = ["Score", "drag the bars", "", "Gradient", "◄ lower · pushed to · higher ►"].map((text) =>
     html("span", null, text),
@@ -386,19 +372,22 @@ function layout({
   const root = group(
     "g4r-losses",
     "Losses",
-    controls(loss.node, example.node, count.node, range.node, lambda.node),
-    status.node,
+    controls(its.loss.node, its.example.node, its.count.node, its.range.node, its.lambda.node),
+    its.status.node,
     section(
       html("div", { class: "g4r-force g4r-head", "aria-hidden": "true" }, heads),
-      forces,
-      controls(time.node, html("small", null, "Step: each score − its gradient")),
+      its.forces,
+      controls(its.time.node, html("small", null, "Step: each score − its gradient")),
     ),
-    section(codeTitle, code),
-    section(title("All losses on these scores"), losses.node),
+    section(its.codeTitle, its.code),
+    section(title("All losses on these scores"), its.losses.node),
     section(
       title("As negatives are added", "what is left of the push"),
-      controls(more.node),
-      columns(picture(title("Up on the target", math("−∂L/∂r_s")), pictures.up), picture(downTitle, pictures.down)),
+      controls(its.more.node),
+      columns(
+        picture(title("Up on the target", math("−∂L/∂r_s")), its.pictures.up),
+        picture(its.downTitle, its.pictures.down),
+      ),
     ),
     naive,
   );
@@ -409,7 +398,7 @@ function draw(view, state, width) {
   const { loss, target, negatives, low, added, bpreg } = state;
   const seen = compute(state);
   const hard = seen.hardest;
-  const half = width < 600 ? width : (width - 30) / 2;
+  const half = width < 600 ? width - 4 : (width - 30) / 2; // within the padding of the root
   if (Math.max(...[target, low, ...negatives].map(Math.abs)) > view.reach) view.reach = 150;
   view.loss.select.value = loss;
   view.range.select.value = String(view.reach);

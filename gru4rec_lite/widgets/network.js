@@ -337,59 +337,41 @@ function build(view, model) {
   return { unit: 0, at, place, end, ...parts, ...layout(parts) };
 }
 
-function layout({
-  shop,
-  time,
-  example,
-  item,
-  which,
-  top,
-  status,
-  session,
-  hot,
-  caption,
-  row,
-  lookup,
-  units,
-  equations,
-  scores,
-  product,
-  scoreTerms,
-}) {
+function layout(its) {
   const part = (from, to, heading, quiet, ...content) => {
     const node = html("section", { class: "g4r-part" }, title(heading, quiet), content);
     return { node, mark: (stage) => node.classList.toggle("g4r-on", stage >= from && stage <= to) };
   };
   const stages = [
-    part(1, 1, "1 One-hot", `${shop.items.length} numbers, one cell an item`, hot.node, caption),
-    part(2, 2, "2 Embedding", "one-hot times the table is a row of it", row.node, lookup),
+    part(1, 1, "1 One-hot", `${its.shop.items.length} numbers, one cell an item`, its.hot.node, its.caption),
+    part(2, 2, "2 Embedding", "one-hot times the table is a row of it", its.row.node, its.lookup),
     part(
       3,
       5,
       "3 Gates, 4 candidate, 5 new state",
-      `${shop.item_out[0].length} units, a column each`,
-      units.node,
+      `${its.shop.item_out[0].length} units, a column each`,
+      its.units.node,
       legend(["up", "above 0"], ["down", "below 0"], ["gate", "a gate, from 0 to 1"]),
-      html("div", { class: "g4r-chosen" }, which.node, equations),
+      html("div", { class: "g4r-chosen" }, its.which.node, its.equations),
     ),
     part(
       6,
       6,
       "6 Scores",
       "the same cells: the taller, the higher the score; framed: the list",
-      scores.node,
+      its.scores.node,
       columns(
-        html("div", null, title("The list", "press an item to see its score"), top.node),
-        html("div", null, title("How its score comes about"), product.node, scoreTerms),
+        html("div", null, title("The list", "press an item to see its score"), its.top.node),
+        html("div", null, title("How its score comes about"), its.product.node, its.scoreTerms),
       ),
     ),
   ];
   const root = group(
     "g4r-tiny g4r-network",
     "One click through the network",
-    controls(example.node, item.node),
-    section(title("The session", "press a click to follow it"), session),
-    html("div", { class: "g4r-steps" }, time.node, status.node), // stays in view
+    controls(its.example.node, its.item.node),
+    section(title("The session", "press a click to follow it"), its.session),
+    html("div", { class: "g4r-steps" }, its.time.node, its.status.node), // stays in view
     stages.map((stage) => stage.node),
   );
   return { root, stages };

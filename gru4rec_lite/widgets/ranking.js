@@ -343,48 +343,31 @@ function build(view, model) {
   return { nice, reach, rows: new Map(), score, ...parts, root: layout(parts) };
 }
 
-function layout({
-  target,
-  ties,
-  k,
-  example,
-  n,
-  again,
-  status,
-  bars,
-  ranked,
-  code,
-  rules,
-  curve,
-  few,
-  fewTitle,
-  fewCode,
-  verdict,
-}) {
+function layout(its) {
   return group(
     "g4r-ranking",
     "Ranking",
-    controls(target.node, k.node, ties.node, example.node),
-    status.node,
+    controls(its.target.node, its.k.node, its.ties.node, its.example.node),
+    its.status.node,
     columns(
-      section(title("Scores", "drag the bars"), bars),
-      section(title("The list", "best first; cut after k"), ranked),
+      section(title("Scores", "drag the bars"), its.bars),
+      section(title("The list", "best first; cut after k"), its.ranked),
     ),
-    section(title("What it earns"), code, rules.node),
+    section(title("What it earns"), its.code, its.rules.node),
     section(
       title("Ranked among a sample", "the target and n of the others, drawn by chance"),
-      controls(n.node, html("div", { class: "g4r-buttons" }, again)),
+      controls(its.n.node, html("div", { class: "g4r-buttons" }, its.again)),
       columns(
-        html("div", null, fewTitle, fewCode, few),
+        html("div", null, its.fewTitle, its.fewCode, its.few),
         html(
           "div",
           null,
           title("Chance of a hit, by true rank"),
-          curve.node,
+          its.curve.node,
           legend(["stepped", "full ranking"], ["column", "among the sample"]),
         ),
       ),
-      verdict,
+      its.verdict,
     ),
   );
 }

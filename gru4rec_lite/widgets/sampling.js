@@ -324,52 +324,36 @@ function build(view, model) {
   return { ...parts, root: layout(parts) };
 }
 
-function layout({
-  time,
-  status,
-  sliders,
-  logq,
-  lane,
-  column,
-  n,
-  matrix,
-  matrixTitle,
-  terms,
-  charts,
-  countTitle,
-  verdict,
-  costs,
-  cost,
-}) {
+function layout(its) {
   const hit = "accidental hit: the lane’s target again, no negative; its score is left out";
   return group(
     "g4r-sampling",
     "Sampling of negatives",
     controls(
-      time.node,
-      Object.values(sliders).map((s) => s.node),
+      its.time.node,
+      Object.values(its.sliders).map((s) => s.node),
     ),
-    status.node,
+    its.status.node,
     section(
-      matrixTitle,
-      matrix.node,
+      its.matrixTitle,
+      its.matrix.node,
       legend(["positive", "positive", "P"], ["negative", "negative", "N"], ["hit", hit, "H"]),
     ),
     html(
       "section",
       { class: "g4r-columns g4r-uneven" },
-      html("div", null, title("One cell", "or tap it above"), controls(lane.node, column.node, logq.node)),
-      html("div", null, title("Term by term"), terms),
+      html("div", null, title("One cell", "or tap it above"), controls(its.lane.node, its.column.node, its.logq.node)),
+      html("div", null, title("Term by term"), its.terms),
     ),
     section(
-      countTitle,
-      columns(Object.values(charts).map(({ head, box }) => html("div", null, head, box.node))),
+      its.countTitle,
+      columns(Object.values(its.charts).map(({ head, box }) => html("div", null, head, box.node))),
       legend(["count", "drawn so far"], ["new", "in this step"], ["tick", "expected"]),
-      verdict,
+      its.verdict,
     ),
     section(
       title("What scoring costs", "multiplications of a lane: counts, not time"),
-      columns(html("div", null, n.node, costs), cost.node),
+      columns(html("div", null, its.n.node, its.costs), its.cost.node),
     ),
   );
 }

@@ -203,25 +203,25 @@ function build(view, model) {
   return { root: layout(parts), ...parts };
 }
 
-function layout({ shop, time, example, memory, find, top, status, history, picture, code, shelf }) {
+function layout(its) {
   return group(
     "g4r-tiny g4r-session",
     "A session",
-    controls(time.node, example.node, memory.node),
-    section(title("The session so far", "oldest click first"), history),
-    status.node,
+    controls(its.time.node, its.example.node, its.memory.node),
+    section(title("The session so far", "oldest click first"), its.history),
+    its.status.node,
     columns(
-      section(title(`The ${TOP} most likely next clicks`, "press one to click it"), top.node),
+      section(title(`The ${TOP} most likely next clicks`, "press one to click it"), its.top.node),
       html(
         "div",
         null,
         section(
           title("The state h", "all that it remembers"),
-          picture.node,
+          its.picture.node,
           legend(["up", "positive"], ["down", "negative"], ["was", "before the last click"]),
         ),
-        section(title("In code"), code),
-        section(title("The shop", `${shop.items.length} items`), find.node, find.error, shelf),
+        section(title("In code"), its.code),
+        section(title("The shop", `${its.shop.items.length} items`), its.find.node, its.find.error, its.shelf),
       ),
     ),
   );
