@@ -40,7 +40,8 @@ function configOf(file) {
   const own = widgets.filter((parts) => parts.includes(file)).map((parts) => [parts, parts.indexOf(file)]);
   const before = own.flatMap(([parts, i]) => parts.slice(0, i)).flatMap((part) => names[part].declares);
   const after = own.flatMap(([parts, i]) => parts.slice(i + 1)).flatMap((part) => names[part].needs);
-  const unused = { varsIgnorePattern: `^(${after.join("|")})$` };
+  const taken = names[file].declares.filter((name) => after.includes(name));
+  const unused = { varsIgnorePattern: `^(${taken.join("|")})$` };
   return {
     files: [HOME + file],
     languageOptions: { globals: given([...BROWSER, ...before]) },
