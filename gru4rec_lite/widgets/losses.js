@@ -32,9 +32,13 @@ const ceiling = (x) => {
   const ten = 10 ** Math.floor(Math.log10(x));
   return x > 0 ? [1, 2, 2.5, 5, 10].map((k) => k * ten).find((y) => y >= x * 0.999) : 0;
 };
+const tick = (v) => {
+  const three = Number(v.toPrecision(3));
+  return minus(v && Math.abs(v) < 0.001 ? three.toExponential() : String(three)); // 2.5e−6 and not 0.0000025
+};
 // Lines over places 0, 1, …, each named at its end; a line that stops being a number ends with a cross. `at` is marked.
 function drawLines({ lines, ticks, at, width, label, top, bottom, axis }) {
-  const left = 40;
+  const left = Math.max(40, 5 + 7 * Math.max(...[top, (top + bottom) / 2, bottom].map((v) => tick(v).length)));
   const right = 104;
   const high = 150;
   const last = lines[0].values.length - 1;
@@ -60,7 +64,7 @@ function drawLines({ lines, ticks, at, width, label, top, bottom, axis }) {
     { width, height: high + 46, role: "img", "aria-label": label },
     [top, (top + bottom) / 2, bottom].map((v) => [
       svg("path", { d: `M${left} ${y(v)}H${x(last)}`, class: "g4r-grid" }),
-      text(left - 6, y(v), "g4r-quiet g4r-end", minus(String(Number(v.toPrecision(3))))),
+      text(left - 6, y(v), "g4r-quiet g4r-end", tick(v)),
     ]),
     ticks.map(([i, content]) => text(x(i), high + 22, "g4r-quiet g4r-mid", content)),
     text((left + x(last)) / 2, high + 38, "g4r-quiet g4r-mid", axis),
