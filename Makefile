@@ -6,7 +6,7 @@
 # make mutate    break the package in small ways and see whether the tests notice (an hour or two; MODULES=losses for one)
 # make shake     chapters, snippets and tests with every product a few last digits off, as on ten other machines (hours)
 # make results   make the tables of the book anew (hours; what is fresh is kept)
-# make check     lint, types, tidy notebooks (seconds)
+# make check     lint and types, tidy notebooks, JavaScript by eslint and prettier where there is npm (seconds)
 #
 # Each makes .venv when it is missing or requirements.txt has changed. Another Python: make book PYTHON=python3.12 (.venv is made
 # anew where it has another version).
@@ -73,6 +73,9 @@ check: .venv/ready
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
 	@$(PY) tools/refresh_notebooks.py --check
+	@if ! command -v npm >/dev/null; then echo "No npm here: the JavaScript of widgets and pages is not checked"; else \
+	  { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund; } && \
+	  npm run --silent check; fi
 
 .venv/ready: requirements.txt pyproject.toml
 	@tools/find_python.sh $(PY) >/dev/null 2>&1 || { \

@@ -128,14 +128,14 @@ def test_the_widget_computes_the_packages_states_and_torchs_gradients(tmp_path):
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
-        ("U * h + b + d, value", "U * h - b + d, value"),
+        ("U * h + b + d;", "U * h - b + d;"),
         ("sigmoid(total)", "sigmoid(-total)"),
         ("held === null ? value * (1 - value) : 0", "value * (1 - value)"),  # a held gate still has a slope
         ("U * h : U * h + d;", "U * h : U * h;"),  # torch's second bias stands inside the reset
         ("r.value * product)", "r.value + product)"),
         ("const fresh = paper ? z.value : 1 - z.value", "const fresh = z.value"),  # one meaning of z for both
         ("turn = paper ? 1 : -1", "turn = 1"),
-        ("turn * (candidate - h) * z.by_h]", "turn * (candidate + h) * z.by_h]"),
+        ("(candidate - h) * z.by_h", "(candidate + h) * z.by_h"),
         ("bend * (W + product * r.by_x)", "bend * (W - product * r.by_x)"),
         ("fresh * bend * product * r.by_h", "fresh * product * r.by_h"),
         ("f.by_h * c + i.by_h", "f.by_h * c - i.by_h"),

@@ -116,7 +116,7 @@ def test_the_widget_ranks_as_the_package_does(tmp_path):
         ("rank <= k ? 1", "rank < k ? 1"),
         ("conservative: 1, median: 1 / 2, standard: 0 }", "conservative: 0, median: 1 / 2, standard: 1 }"),
         ("b[1] - a[1]", "a[1] - b[1]"),
-        ("n_items - 1 - above - equal, samples", "n_items - above - equal, samples"),  # the target drawn against itself
+        ("n_items - 1 - above - equal;", "n_items - above - equal;"),  # the target drawn against itself
         ("choose(below, n_sampled - a - e)", "choose(below, n_sampled - a)"),
         ("choose(n_items - 1, n_sampled)", "choose(n_items, n_sampled)"),
         ("reciprocals += ways * reciprocal", "reciprocals -= ways * reciprocal"),

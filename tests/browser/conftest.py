@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import functools
 import http.server
+import io
 import os
 import shutil
 import threading
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from in_page import only_widgets
 
 HTML = Path(os.environ.get("BOOK_HTML", Path(__file__).parents[2] / "_build/html"))
 CHROMIUMS = (
@@ -34,6 +37,19 @@ def built_pages() -> list[str]:
 class _Handler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *args):
         pass
+
+    def send_head(self):
+        """A file; with ``?only=name`` a chapter with nothing of its text but widgets, see `only_widgets`."""
+        asked = parse_qs(urlsplit(self.path).query)
+        if "only" not in asked:
+            return super().send_head()
+        text = Path(self.translate_path(self.path)).read_text(encoding="utf-8")
+        page = only_widgets(text, asked["only"], asked.get("state", ["{}"])[0]).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        return io.BytesIO(page)
 
 
 @pytest.fixture(scope="session")
