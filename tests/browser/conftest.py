@@ -88,7 +88,7 @@ def browser(html):
 def page(browser, book_url):
     """A fresh page; ``page.base`` is the book's address. Nothing but the book can be reached from it."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)  # a machine may be slow
     own = (book_url, HTML.as_uri(), "data:", "blob:")
     errors = []
 
