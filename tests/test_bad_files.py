@@ -119,7 +119,7 @@ FILES: dict[str, tuple[str, bytes | str, str]] = {  # what is wrong -> file name
         "log.parquet", parquet(ItemId=[["a"], ["b"]], Time=[[1], [2, 3]]),
         "'Time': a list of 2 in a row with 1 of 'ItemId'. First bad row: 2 .*1 in all.*Remedy",
     ),
-    "a float for an id": ("log.parquet", parquet(ItemId=[1.0, 2.0]), "'ItemId': 1.0 is not an id .*row: 1 .*Remedy"),
+    "a float for an id": ("log.parquet", parquet(ItemId=[1.0, 2.0]), "1.0 is not an id here.*row: 1 .*Remedy"),
     "a word for a time": ("log.csv", GOOD + "3,a,noon\n", f"'Time': 'noon' is neither an ISO 8601 time.*{ROW4}"),
     "another date format": ("log.csv", "SessionId,ItemId,Time\n1,a,07.04.2014 10:00\n", "'07.04.2014 10:00' is"),
     "milliseconds": ("log.csv", GOOD + "3,a,1396861869277\n", "'Time': 1396861869277.* cannot be.*milliseconds"),

@@ -80,7 +80,7 @@ def test_a_tilde_elsewhere_is_a_letter(home, path):
 
 def test_a_home_of_nobody_is_refused(home):
     for ask in (baselines.Pop().fit(LOG).save, baselines.Pop.load):
-        with pytest.raises(ValueError, match=r"^path='~nobody-of-that-name/x': must be a path that can be found"):
+        with pytest.raises(ValueError, match=r"^path='~nobody-of-that-name/x': must be a path that can be resolved"):
             ask("~nobody-of-that-name/x")
 
 
@@ -151,5 +151,5 @@ def test_a_home_that_cannot_be_found_is_refused(monkeypatch):
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(Path, "expanduser", no_home)
-    with pytest.raises(ValueError, match=r"^path='~/x': must be a path that can be found .Could not determine home"):
+    with pytest.raises(ValueError, match=r"^path='~/x': must be a path that can be resolved .Could not determine home"):
         baselines.Pop.load(os.path.join("~", "x"))

@@ -372,9 +372,9 @@ SCORES, NEGATIVES = torch.zeros(2, 3), all_but_diagonal(2, 3)
         (SCORES, None, r"is_negative=None: must be a tensor \(B, C\)"),
         (SCORES, NEGATIVES[0], r"is_negative=torch.Size\(\[3\]\): must be a tensor \(B, C\)"),
         (SCORES.long(), NEGATIVES, r"scores=torch.int64, \(2, 3\): must be floats"),
-        (SCORES.T, NEGATIVES.T, r"scores=torch.float32, \(3, 2\): must be floats \(B, C\), and B no more than C"),
+        (SCORES.T, NEGATIVES.T, r"scores=torch.float32, \(3, 2\): must be floats \(B, C\), with B at most C"),
         (SCORES, NEGATIVES.int(), r"is_negative=torch.int32, \(2, 3\): must be bool"),
-        (SCORES, NEGATIVES[:1], r"is_negative=torch.bool, \(1, 3\): must be bool, of the shape of scores, \(2, 3\)"),
+        (SCORES, NEGATIVES[:1], r"is_negative=torch.bool, \(1, 3\): must be bool, with the shape of scores, \(2, 3\)"),
     ],
 )
 @each_loss

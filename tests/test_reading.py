@@ -227,7 +227,7 @@ def test_a_tilde_is_the_users_folder(tmp_path, monkeypatch):
     write(tmp_path / "log.csv", HEAD + "1,a,1\n")
     assert silently("~/log.csv")["ItemId"].tolist() == ["a"]
     assert silently(Path("~") / "log.csv")["ItemId"].tolist() == ["a"]
-    with pytest.raises(ValueError, match=r"^path='~nobody-of-this-name/log\.csv': must be a path that can be found"):
+    with pytest.raises(ValueError, match=r"^path='~nobody-of-this-name/log\.csv': must be a path that can be resolved"):
         clicks.read("~nobody-of-this-name/log.csv")
 
 
@@ -329,7 +329,7 @@ def test_categories_of_pandas_are_read_back(tmp_path):
 
 def test_bytes_that_are_no_text_are_refused_by_name(tmp_path):
     pq.write_table(pa.table({"SessionId": [1], "ItemId": [b"\xff"], "Time": [1]}), tmp_path / "log.parquet")
-    with pytest.raises(ClickLogError, match=r"'ItemId' holds binary, which is no string.*Remedy"):
+    with pytest.raises(ClickLogError, match=r"'ItemId' holds binary, which is not a string.*Remedy"):
         clicks.read(tmp_path / "log.parquet")
 
 
