@@ -239,9 +239,13 @@ def run_cell(page, number: int):
     cell = page.locator(".jp-Notebook .jp-CodeCell").nth(number)
     waiting = cell.locator(".jp-InputArea-prompt").get_by_text("[ ]:")
     for _ in range(12):
-        cell.locator(".cm-content").click()
-        press(page, "Shift+Enter")
         try:
+            if (
+                asked := page.locator(".jp-Dialog .jp-mod-accept")
+            ).count():  # a slow server makes JupyterLab ask things
+                asked.last.click(timeout=15_000)
+            cell.locator(".cm-content").click(timeout=15_000)
+            press(page, "Shift+Enter")
             return waiting.wait_for(state="hidden", timeout=15_000)
         except PlaywrightTimeout:
             pass
