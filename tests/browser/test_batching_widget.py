@@ -242,7 +242,7 @@ def run_cell(page, number: int):
         try:
             if (
                 asked := page.locator(".jp-Dialog .jp-mod-accept")
-            ).count():  # a slow server makes JupyterLab ask things
+            ).count():  # of a slow server JupyterLab asks
                 asked.last.click(timeout=15_000)
             cell.locator(".cm-content").click(timeout=15_000)
             press(page, "Shift+Enter")
