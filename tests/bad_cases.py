@@ -108,14 +108,14 @@ INTERVAL = {"level": number(0, 1, -0.1, 95, INF), "n": whole(), **SEED}
 
 CASES: dict[str, Case] = {
     # a click log
-    "columns.check": case(
+    "clicks.check": case(
         clicks.check, {"clicks": LOG},
         clicks=log(), allow_empty=flag(),
         ids=bad(TYPE, "SessionId", None, 3) + bad(RANGE, ["Nope"], says="'Nope' is missing", error=CLE),
         time=bad(TYPE, None, 3, says="^Column (None|3) is missing: the log has", error=CLE)
         + bad(RANGE, "Nope", says="^Column 'Nope' is missing", error=CLE),
     ),
-    "times.seconds": case(
+    "clicks.seconds": case(
         clicks.seconds, {"column": LOG["Time"]},
         column=bad(TYPE, None, 3, [1, 2], LOG, TIMES, says="^column must be a pandas Series.*not a", error=CLE)
         + bad(RANGE, pd.Series([1e12], name="Time"), says="'Time': .*milliseconds", error=CLE)
@@ -136,7 +136,7 @@ CASES: dict[str, Case] = {
         days=number(0, -1, INF) + bad(RANGE, 2, says="^days=2 leaves no whole session for train.*Remedy", error=CLE)
         + bad(RANGE, 1e-9, says="^days=1e-09 leaves no whole session for test.*Remedy: more days", error=CLE),
     ),
-    "filters.prepare": case(
+    "clicks.prepare": case(
         clicks.prepare, {"clicks": LOG, "verbose": False},
         clicks=log(), drop_repeats=flag(), verbose=flag(), drop_duplicates=flag(),
         max_session=given(whole()) + bad(RANGE, 1, says="^max_session=1: must be at least min_session=2, or None"),
@@ -174,7 +174,7 @@ CASES: dict[str, Case] = {
         {"train": LOG},
         train=log() + bad(RANGE, click_log("a", "b"), says="'?SessionId'?: every session has one click", error=CLE),
         valid=given(log(empty=True)), progress=flag(),
-        resume=flag() + bad(RANGE, True, says="^resume=True: needs the file to go on from"),
+        resume=flag() + bad(RANGE, True, says="^resume=True: needs the file to continue from"),
         keep_best=flag() + bad(RANGE, True, says="^keep_best=True: needs a validation log"),
         checkpoint=bad(TYPE, 3, True, ["a"]) + bad(RANGE, ".", says="directory", error=OSError),
     ),
@@ -337,7 +337,8 @@ CASES: dict[str, Case] = {
         n_items=whole(), cell=choice(), embedding=choice(), output=choice(), elu=number(0, -1, INF),
         embedding_size=given(whole()),
         layers=bad(TYPE, 4, "8", None, [4]) + bad(RANGE, ())
-        + bad(RANGE, (4, 0), says=r"^layers\[1\]=0: must be at least 1") + bad(CORRUPT, (2.5,), ("8",), (True,)),
+        + bad(RANGE, (4, 0), says=r"^layers=\(4, 0\): must be units of each layer, each")
+        + bad(CORRUPT, (2.5,), ("8",), (True,)),
         dropout_embed=number(-0.1, 1, INF), dropout_hidden=number(-0.1, 1, INF),
     ),
     "network.Network.zeros": case(NET.zeros, {"lanes": 2}, lanes=whole(0)),

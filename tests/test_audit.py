@@ -744,8 +744,8 @@ def test_messages_of_a_sampler_tell_what_to_look_for():
     assert "counted from 1" in said(uniform(1, 11), "draws are item numbers")
     fixed = draws()(10_000)
     assert "right overall, but single items" in said(lambda n: fixed, name)
-    assert "call 2 gives the very draws of call 1" in said(lambda n: fixed, "two calls differ")
-    assert "draw(10000) gives nothing" in said(lambda n: [], "draws are item numbers")
+    assert "call 2 repeats the draws of call 1" in said(lambda n: fixed, "two calls differ")
+    assert "draw(10000) returns nothing" in said(lambda n: [], "draws are item numbers")
 
 
 def test_a_support_that_is_none_is_refused():

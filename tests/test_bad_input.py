@@ -61,6 +61,8 @@ FUNCTIONS_ELSEWHERE = {  # pattern of public functions -> why they have no row
     r"sampling\.alias_table|optim\.row_sums": "the same",
     r"metrics\.(checked_ranks|check_cutoffs)": "itself a guard",
     r"training\.(train_step|gradients|generator)|network\.Network\.masks": "inside of training.train, for each step",
+    r"batching\.(side_by_side|whole_sessions)|network\.hidden_states": "inside of scores: tests/test_whole_sessions.py",
+    r"training\.pays_to_compile": "inside of fit, with its settings and its plan",
     r"widgets\.losses\.Losses\.measured": "asked by its own picture, with its own settings",
     r"toyshop\.oracle\.Oracle\.fit": "ignores its argument, as it says",
 }
@@ -87,7 +89,7 @@ FEWER = {  # (function, argument) -> kinds that cannot be, or are not looked at,
     ("toyshop.oracle.Oracle.ceiling", "test"): ({RANGE}, "may be empty"),
     ("gru4rec.GRU4Rec.fit", "valid"): ({RANGE}, "may be empty"),
     ("metrics.largest", "scores"): ({RANGE}, "of any catalogue"),
-    ("columns.check", "ids"): ({CORRUPT}, "names"),
+    ("clicks.check", "ids"): ({CORRUPT}, "names"),
     ("recommender.Recommender.recommend", "history"): ({RANGE}, "may be empty, and of any length"),
     ("recommender.Recommender.recommend_many", "sessions"): ({RANGE}, "may be empty"),
     **{(function, "exclude"): ({RANGE}, "may be empty, and longer than the catalogue") for function in
@@ -114,6 +116,7 @@ def public() -> dict[str, inspect.Signature]:
     found = {}
     for one in dict.fromkeys(filter(callable, shown_ones)):
         name = f"{one.__module__}.{one.__qualname__}".removeprefix("gru4rec_lite.")
+        name = re.sub(r"^clicks\.\w+\.(?=\w)", "clicks.", name)  # where it stands there is nobody's business
         if inspect.isclass(one):
             methods = {f"{name}.{m}": getattr(f, "__func__", f) for m, f in vars(one).items() if m[0] != "_"}
             found |= {m: inspect.signature(f) for m, f in methods.items() if inspect.isfunction(f)}

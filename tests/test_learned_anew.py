@@ -15,7 +15,7 @@ from helpers import assert_same_list
 from logs import click_log, random_log, tiny
 
 from gru4rec_lite import GRU4Rec, baselines, evaluate
-from gru4rec_lite.internal import files
+from gru4rec_lite.internal import checkpoints
 from gru4rec_lite.recommender import Recommender
 
 LOG, LATER = random_log(seed=1), random_log(items="jihgfedzyx", seed=2)  # "b" is not there any more, "z" is new
@@ -199,7 +199,7 @@ def test_a_fit_that_fails_before_its_first_step_leaves_the_model_as_it_was(tmp_p
     def full(*rest):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files, "require_room", full)
+    monkeypatch.setattr(checkpoints, "require_room", full)
     with pytest.raises(OSError, match="No space"):
         model.fit(LATER, progress=False, checkpoint=tmp_path / "run")
     assert model.recommend(["a"]).equals(before)

@@ -22,7 +22,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from gru4rec_lite import clicks
-from gru4rec_lite.clicks import ClickLogError, quotes, raw
+from gru4rec_lite.clicks import ClickLogError, quotes, raw, refusals
 from gru4rec_lite.datasets import readers
 
 HEAD = "SessionId,ItemId,Time\n"
@@ -648,8 +648,6 @@ def test_the_remedy_for_ids_written_as_floats_works_beyond_64_bits_too(tmp_path)
 @pytest.mark.parametrize("time", ["20141030", "20141030101112", "201410301011"])
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
 def test_dates_written_as_numbers_are_refused_in_files_too_and_the_remedy_works(tmp_path, time, suffix):
-    times = pytest.importorskip("gru4rec_lite.times")
-    assert times.seconds is clicks.seconds
     frame = pd.DataFrame({"SessionId": 1, "ItemId": list("ab"), "Time": [int(time), int(time) + 1]})
     path = tmp_path / f"log.{suffix}"
     {"csv": lambda p: frame.to_csv(p, index=False), "parquet": frame.to_parquet,
@@ -658,6 +656,6 @@ def test_dates_written_as_numbers_are_refused_in_files_too_and_the_remedy_works(
         ClickLogError, match=rf"'Time': {time} is a date written as a number.*First bad row: 1 "
     ) as caught:
         clicks.read(path)
-    code = str(caught.value).partition("Remedy: ")[2].partition(f"{times.FROM_FILE}")[0]
+    code = str(caught.value).partition("Remedy: ")[2].partition(refusals.FROM_FILE)[0]
     step = {8: 86400, 12: 60, 14: 1}[len(time)]
     assert np.diff(clicks.seconds(eval(code, {"pandas": pd, "clicks": frame}))).tolist() == [step]

@@ -182,7 +182,7 @@ def test_a_recommender_of_ones_own_may_keep_its_items_in_a_list():
     model.items, model.support = [3, 1, 2], torch.tensor([1.0, 3.0, 2.0])
     assert model.recommend([3], exclude=[2])["ItemId"].tolist() == [1, 3]
     model.items = [3, 1, 3]
-    with pytest.raises(ValueError, match="items: must hold an item once, and 3 stands there again"):
+    with pytest.raises(ValueError, match="items: must hold every item once, but holds 3 again"):
         model.recommend([3])
 
 

@@ -8,7 +8,8 @@ meaning, and no input is changed.
 
 from __future__ import annotations
 
-from .columns import COLUMNS, check, seconds
+from .columns import COLUMNS as COLUMNS
+from .columns import check, seconds
 from .cutting import sessionise, split_by_time
 from .encoding import Sessions, encode
 from .filters import prepare
@@ -16,6 +17,6 @@ from .reading import read
 from .refusals import ClickLogError
 
 __all__ = [
-    "COLUMNS", "ClickLogError", "Sessions", "check", "encode", "prepare", "read", "seconds", "sessionise",
+    "ClickLogError", "Sessions", "check", "encode", "prepare", "read", "seconds", "sessionise",
     "split_by_time",
 ]  # fmt: skip

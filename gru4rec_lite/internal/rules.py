@@ -44,7 +44,10 @@ def arguments(**rules: Rule) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
         @functools.wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-            given = signature.bind(*args, **kwargs)
+            try:
+                given = signature.bind(*args, **kwargs)
+            except TypeError:
+                return function(*args, **kwargs)  # Python says it better
             given.apply_defaults()
             for name, rule in rules.items():
                 rule(name, given.arguments[name])
@@ -109,7 +112,7 @@ def units(name: str, value: Any) -> None:
     """Units of each layer, first to last."""
     is_tuple = isinstance(value, tuple) and len(value) > 0
     good = is_tuple and all(isinstance(one, int) and not isinstance(one, bool) and one >= 1 for one in value)
-    require_that(name, value, good, "units of each layer, for example (100,)")
+    require_that(name, value, good, "units of each layer, each at least 1, for example (100,)")
 
 
 def auto_or_flag(name: str, value: Any) -> None:

@@ -240,9 +240,7 @@ def run_cell(page, number: int):
     waiting = cell.locator(".jp-InputArea-prompt").get_by_text("[ ]:")
     for _ in range(12):
         try:
-            if (
-                asked := page.locator(".jp-Dialog .jp-mod-accept")
-            ).count():  # of a slow server JupyterLab asks
+            if (asked := page.locator(".jp-Dialog .jp-mod-accept")).count():  # of a slow server JupyterLab asks
                 asked.last.click(timeout=15_000)
             cell.locator(".cm-content").click(timeout=15_000)
             press(page, "Shift+Enter")
