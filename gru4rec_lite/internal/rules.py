@@ -1,7 +1,13 @@
-"""Each setting's rule is part of its field; all rules are checked when a model is made, and at `fit`.
+"""What a value may be, as data beside its declaration, instead of lines before the idea.
 
-k: int = setting(500, whole)
-lam: float = setting(20.0, number, least=0)
+Each setting's rule is part of its field; all rules are checked when a model is made, and at `fit`:
+
+    k: int = setting(500, whole())
+    lam: float = setting(20.0, number(0))
+
+The rules of a function's arguments are above it, and are checked at each call:
+
+    @arguments(n_items=whole(), elu=positive, output=one_of("linear", "tanh", "elu"))
 """
 
 from __future__ import annotations
